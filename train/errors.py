@@ -1,0 +1,8 @@
+"""The one exception that means "the user can put this right"."""
+
+
+class UserError(Exception):
+    """Bad input. The message is one line: what is wrong, where, and what to do.
+
+    Entry points print it without a traceback and exit with 2; the server answers with a 4xx.
+    """
