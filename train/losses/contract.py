@@ -32,8 +32,10 @@ class Schedule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["constant", "warmup", "cosine_decay"] = Field("constant", description="shape of the factor")
-    steps: int = Field(0, ge=0, description="warmup: steps from 0 to 1; cosine_decay: steps from 1 to 0 (0: all)")
+    kind: Literal["constant", "warmup", "cosine_decay"] = Field(default="constant", description="shape of the factor")
+    steps: int = Field(
+        default=0, ge=0, description="warmup: steps from 0 to 1; cosine_decay: steps from 1 to 0 (0: all)"
+    )
 
     def factor(self, step: int, total_steps: int) -> float:
         """The factor at ``step`` (counted from 0) of ``total_steps``."""
@@ -50,7 +52,7 @@ class LossConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weight: float = Field(1.0, ge=0, description="factor on all terms of this loss")
+    weight: float = Field(default=1.0, ge=0, description="factor on all terms of this loss")
     schedule: Schedule = Schedule()
 
     def build(self, channels: FusedChannels | None) -> "Loss":

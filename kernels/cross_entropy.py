@@ -1,0 +1,30 @@
+"""Cross-entropy of logits against labels, at the labels' resolution."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from kernels.precision import accumulable
+from kernels.valid import IGNORE_INDEX
+
+
+def cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False) -> Tensor:
+    """-Σ_i log softmax_c(z_i)[y_i] / #valid over the valid pixels i, with z upsampled bilinearly to the label's size.
+
+    Args:
+        logits: ``(N, C, h, w)``, of any resolution.
+        label: ``(N, H, W)``, integer class ids below C, or 255 = ignore.
+        align_corners: as in `torch.nn.functional.interpolate`, for the upsampling.
+
+    Returns:
+        A scalar, in fp32 for logits of half precision; 0 where no pixel is valid.
+    """
+    return reference_cross_entropy(logits, label, align_corners=align_corners)
+
+
+def reference_cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False) -> Tensor:
+    """`cross_entropy` in plain PyTorch."""
+    logits = accumulable(logits)
+    if logits.shape[-2:] != label.shape[-2:]:
+        logits = F.interpolate(logits, label.shape[-2:], mode="bilinear", align_corners=align_corners)
+    total = F.cross_entropy(logits, label.long(), ignore_index=IGNORE_INDEX, reduction="sum")
+    return total / (label != IGNORE_INDEX).sum().clamp(min=1)

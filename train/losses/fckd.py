@@ -1,0 +1,139 @@
+"""Feature condensation knowledge distillation."""
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from kernels import channel_kl, condensation, pixel_kl
+from kernels.condensation import Condensation, Enhancement, Mask, Polarity
+from train.errors import UserError
+from train.losses.adapter import Adapter
+from train.losses.contract import FusedChannels, Loss, LossConfig, Needs, label_at
+from train.losses.match import Resolution, check_label, check_logits, require_label, require_teacher, resize_to
+from train.models.taps import Taps
+
+
+class FckdConfig(LossConfig):
+    """Settings of `Fckd`: every choice that the paper's abstract leaves open is one, with our start values."""
+
+    name: Literal["fckd"] = "fckd"
+    on: Literal["logits", "features"] = Field(
+        default="logits", description="what is condensed; features: the fused maps, the student's through an adapter"
+    )
+    resolution: Resolution = Field(
+        default="logits",
+        description="on logits: at the student's own stride, or label: upsample both to the labels' size",
+    )
+    entropy_temperature: float = Field(default=1.0, gt=0, description="τ_e of the softmax whose entropy is taken")
+    mask: Mask = Field(
+        default="soft",
+        description="M: 1 - entropy; threshold: 1 up to an entropy; keep: 1 for a share of each image's pixels",
+    )
+    threshold: float = Field(default=0.5, ge=0, le=1, description="θ of mask: threshold, in units of log C")
+    keep: float = Field(default=0.5, gt=0, le=1, description="q of mask: keep, share of the pixels of lowest entropy")
+    polarity: Polarity = Field(
+        default="confident", description="keep what the teacher is sure of, or (M ← 1 - M) unsure of"
+    )
+    enhancement: Enhancement = Field(
+        default="bounded", description="bounded: factors in 1..1+κ; unbounded: detection's P·softmax, destroys training"
+    )
+    kappa: float = Field(default=1.0, ge=0, description="κ: strength of the bounded enhancement, 0 = none")
+    enhancement_temperature: float = Field(default=1.0, gt=0, description="τ_a: higher = softer enhancement")
+    pixel_weight: Literal["one", "matrix"] = Field(
+        default="one", description="w: pixels of the spatial term count 1, or M"
+    )
+    spatial_temperature: float = Field(default=1.0, gt=0, description="τ of the spatial term")
+    channel_temperature: float = Field(default=4.0, gt=0, description="τ of the channel term")
+    spatial_weight: float = Field(default=1.0, ge=0, description="λ_s")
+    channel_weight: float = Field(default=3.0, ge=0, description="λ_c")
+
+    def build(self, channels: FusedChannels | None) -> "Fckd":
+        """The loss; `UserError` on features without a teacher."""
+        return Fckd(self, channels)
+
+
+class Fckd(Loss):
+    """The teacher's entropy condenses both outputs; the teacher's is enhanced over space and over channels.
+
+    After FCKDNet (Entropy 2023, 25(1):125, https://doi.org/10.3390/e25010125); reconstructed from its abstract. With
+    M, a, b of `kernels.condensation`:
+
+        fckd.spatial = λ_s · pixel_kl(M ⊙ z^S, a ⊙ M ⊙ z^T)      over classes, mean over valid pixels, weighted by w
+        fckd.channel = λ_c · channel_kl(M ⊙ z^S, b ⊙ M ⊙ z^T)    over space, mean over channels and images
+
+    Only the teacher is enhanced, so each term is 0 not at S = T but where M ⊙ z^S is the enhanced M ⊙ z^T up to a
+    constant per pixel (spatial) or per channel (channel); with ``kappa: 0`` S = T is a minimum of both, 0.
+    """
+
+    needs = Needs(teacher=True)
+
+    def __init__(self, config: FckdConfig, channels: FusedChannels | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.adapter: Adapter | None = None
+        if config.on == "features":
+            if channels is None:
+                raise UserError("loss fckd with on: features needs a teacher: name one or use on: logits")
+            self.adapter = Adapter(channels.student, channels.teacher)
+
+    def forward(self, student: Taps, teacher: Taps | None, label: Tensor | None) -> dict[str, Tensor]:
+        """See `Loss`."""
+        teacher = require_teacher("fckd", teacher)
+        check_logits("fckd", student.logits, teacher.logits)
+        check_label("fckd", student.logits, label)
+        if self.adapter is None:
+            student_map, teacher_map, label = self._logits(student.logits, teacher.logits, label)
+            return self._terms(student_map, teacher_map, label, self._condense(teacher_map, label))
+        student_map = self.adapter(student.fused)
+        label = None if label is None else label_at(label, student_map.shape[-2:])
+        teacher_map = resize_to(teacher.fused, student_map)
+        teacher_logits = resize_to(teacher.logits, student_map)
+        return self._terms(student_map, teacher_map, label, self._condense(teacher_logits, label, teacher_map))
+
+    def _logits(self, student: Tensor, teacher: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        if self.config.resolution == "label":
+            label = require_label("fckd at resolution: label", label)
+            return resize_to(student, label), resize_to(teacher, label), label
+        return student, resize_to(teacher, student), None if label is None else label_at(label, student.shape[-2:])
+
+    def _condense(self, teacher_logits: Tensor, label: Tensor | None, features: Tensor | None = None) -> Condensation:
+        config = self.config
+        return condensation(
+            teacher_logits,
+            label,
+            features=features,
+            entropy_temperature=config.entropy_temperature,
+            mask=config.mask,
+            threshold=config.threshold,
+            keep=config.keep,
+            polarity=config.polarity,
+            enhancement=config.enhancement,
+            kappa=config.kappa,
+            enhancement_temperature=config.enhancement_temperature,
+        )
+
+    def _terms(
+        self, student: Tensor, teacher: Tensor, label: Tensor | None, condensed: Condensation
+    ) -> dict[str, Tensor]:
+        config, matrix = self.config, condensed.matrix
+        spatial = pixel_kl(
+            student,
+            teacher,
+            label,
+            temperature=config.spatial_temperature,
+            student_scale=matrix,
+            teacher_scale=matrix * condensed.spatial,
+            weight=matrix if config.pixel_weight == "matrix" else None,
+            mean_over="weight" if config.pixel_weight == "matrix" else "valid",
+        )
+        channel = channel_kl(
+            student,
+            teacher,
+            label,
+            temperature=config.channel_temperature,
+            student_scale=matrix,
+            teacher_scale=matrix,
+            teacher_channel_scale=condensed.channel,
+        )
+        return {"fckd.spatial": config.spatial_weight * spatial, "fckd.channel": config.channel_weight * channel}

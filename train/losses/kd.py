@@ -1,0 +1,54 @@
+"""Knowledge distillation, a pixel at a time."""
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from kernels import pixel_kl
+from train.losses.contract import FusedChannels, Loss, LossConfig, Needs, label_at
+from train.losses.match import Resolution, check_label, check_logits, require_label, require_teacher, resize_to
+from train.models.taps import Taps
+
+
+class KdConfig(LossConfig):
+    """Settings of `Kd`."""
+
+    name: Literal["kd"] = "kd"
+    temperature: float = Field(default=1.0, gt=0, description="τ: softens both softmaxes; the term is multiplied by τ²")
+    resolution: Resolution = Field(
+        default="logits",
+        description="logits: compare at the student's own stride; label: upsample both to the labels' size",
+    )
+
+    def build(self, channels: FusedChannels | None) -> "Kd":  # noqa: ARG002
+        """The loss."""
+        return Kd(self)
+
+
+class Kd(Loss):
+    """τ² · mean over the valid pixels of KL(teacher ‖ student), both softmaxes at temperature τ.
+
+    Hinton et al., https://arxiv.org/abs/1503.02531, per pixel. Published segmentation code divides the same sum by
+    N·H·W·C, by H·W, or by nothing: its λ is another one than this ``weight``.
+    """
+
+    needs = Needs(teacher=True)
+
+    def __init__(self, config: KdConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, student: Taps, teacher: Taps | None, label: Tensor | None) -> dict[str, Tensor]:
+        """See `Loss`."""
+        student_logits, teacher_logits = student.logits, require_teacher("kd", teacher).logits
+        check_logits("kd", student_logits, teacher_logits)
+        check_label("kd", student_logits, label)
+        size: tuple[int, int] | None = None
+        if self.config.resolution == "label":
+            height, width = require_label("kd at resolution: label", label).shape[-2:]
+            size = (height, width)
+        else:
+            teacher_logits = resize_to(teacher_logits, student_logits)
+            label = None if label is None else label_at(label, student_logits.shape[-2:])
+        return {"kd": pixel_kl(student_logits, teacher_logits, label, temperature=self.config.temperature, size=size)}
