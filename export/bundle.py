@@ -32,7 +32,7 @@ class InputSpec(_Record):
 
     height: int = Field(gt=0, description="pixels; the size the student was scored at")
     width: int = Field(gt=0, description="pixels; the size the student was scored at")
-    multiple: int = Field(1, gt=0, description="both sides must be multiples of this")
+    multiple: int = Field(default=1, gt=0, description="both sides must be multiples of this")
     dynamic_batch: bool = True
     dynamic_size: bool = True
     name: str = "image"
@@ -42,7 +42,7 @@ class InputSpec(_Record):
     mean: list[float] = Field(description="for the record: subtracted inside the graph, in units of 0..255")
     std: list[float] = Field(description="for the record: divided by inside the graph, in units of 0..255")
     resize: str = Field(
-        "area average when no side grows, bilinear otherwise (train/data/resize.py)",
+        default="area average when no side grows, bilinear otherwise (train/data/resize.py)",
         description="how a picture comes to the network's size",
     )
 
@@ -52,7 +52,9 @@ class OutputSpec(_Record):
 
     name: str = "mask"
     dtype: Literal["uint8"] = "uint8"
-    logits: str | None = Field(None, description="name of the float32 (N, C, h, w) output, where the graph has it")
+    logits: str | None = Field(
+        default=None, description="name of the float32 (N, C, h, w) output, where the graph has it"
+    )
 
 
 class FileRecord(_Record):
@@ -70,10 +72,10 @@ class Accuracy(_Record):
     dataset: str
     split: str
     images: int
-    miou_pytorch: float | None = Field(None, description="mean IoU, 0..1; absent without labels")
-    miou_bundle: float | None = Field(None, description="mean IoU, 0..1; absent without labels")
+    miou_pytorch: float | None = Field(default=None, description="mean IoU, 0..1; absent without labels")
+    miou_bundle: float | None = Field(default=None, description="mean IoU, 0..1; absent without labels")
     agreement: float = Field(description="share of pixels with the same class in PyTorch and in the bundle, 0..1")
-    max_logits_error: float | None = Field(None, description="largest absolute difference of a logit")
+    max_logits_error: float | None = Field(default=None, description="largest absolute difference of a logit")
 
 
 class Latency(_Record):
@@ -92,7 +94,7 @@ class Latency(_Record):
 class Manifest(_Record):
     """Everything a user or a server must know of a bundle. Versioned: readers refuse a newer schema."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: str
     created: str = Field(description="UTC, ISO 8601")
     classes: list[str]
@@ -101,15 +103,15 @@ class Manifest(_Record):
     input: InputSpec
     output: OutputSpec = OutputSpec()
     files: dict[str, FileRecord] = Field(description="by role: 'onnx', later 'onnx_int8' and one per TensorRT plan")
-    verified: bool = Field(False, description="compared with the PyTorch student on real images, and passed")
+    verified: bool = Field(default=False, description="compared with the PyTorch student on real images, and passed")
     accuracy: Accuracy | None = None
     latency: list[Latency] = []
     student: dict[str, Any]
     teacher: dict[str, Any] | None = None
-    method: list[dict[str, Any]] = Field([], description="the losses of the training, resolved")
+    method: list[dict[str, Any]] = Field(default=[], description="the losses of the training, resolved")
     dataset: str = ""
     licence_note: str = ""
-    versions: dict[str, str] = Field({}, description="of the libraries the files were made with")
+    versions: dict[str, str] = Field(default={}, description="of the libraries the files were made with")
 
 
 @dataclass(frozen=True)

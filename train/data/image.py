@@ -36,6 +36,10 @@ class ImageError(UserError):
     """The bytes are not an image that can be decoded."""
 
 
+class UnknownFormatError(ImageError):
+    """The bytes are in no format that is read here."""
+
+
 class ImageTooLargeError(ImageError):
     """The header announces more pixels than allowed."""
 
@@ -65,7 +69,8 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> DecodedImage:
 
     Raises:
         ImageTooLargeError: the header announces more than ``max_pixels`` pixels; nothing was decoded.
-        ImageError: empty, truncated or no image.
+        UnknownFormatError: no image.
+        ImageError: empty, truncated or damaged.
     """
     if not data:
         raise ImageError("the image is empty (0 bytes): send the bytes of a JPEG, PNG, WebP, BMP or TIFF file")
@@ -88,7 +93,9 @@ def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        raise ImageError(f"not an image ({len(data)} bytes): send a JPEG, PNG, WebP, BMP or TIFF file") from None
+        raise UnknownFormatError(
+            f"not an image ({len(data)} bytes): send a JPEG, PNG, WebP, BMP or TIFF file"
+        ) from None
 
 
 def _pixels(header: Image.Image, data: bytes, notes: list[str]) -> NDArray[np.uint8]:

@@ -1,0 +1,75 @@
+"""From the bytes of an image to the bytes of an answer, each stage timed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundle import BundleError, Manifest
+from export.preprocess import network_size, postprocess, preprocess
+from serve.engine import Engine
+from serve.timing import StageTimes
+from train.data.image import MAX_PIXELS, decode_image
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """An upright image ``(H, W, 3)``, its class ids ``(H, W)``, and how they came about."""
+
+    image: NDArray[np.uint8]
+    ids: NDArray[np.uint8]
+    notes: list[str]
+    times: StageTimes
+
+
+Encoder = Callable[[Segmentation, Manifest], bytes]
+"""Writes a segmentation in one media type."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The bytes of an answer."""
+
+    body: bytes
+    notes: list[str]
+    times: StageTimes
+
+
+class Pipeline:
+    """Decode, preprocess, infer, postprocess, encode. Safe to call from several threads."""
+
+    def __init__(self, engine: Engine, manifest: Manifest, max_pixels: int = MAX_PIXELS) -> None:
+        self.engine = engine
+        self.manifest = manifest
+        self.max_pixels = max_pixels
+
+    def segment(self, data: bytes) -> Segmentation:
+        """Class ids at the image's own size; `train.data.image.ImageError` if ``data`` is no such image."""
+        times = StageTimes()
+        with times.measure("decode"):
+            decoded = decode_image(data, self.max_pixels)
+        height, width = decoded.pixels.shape[:2]
+        with times.measure("preprocess"):
+            batch = preprocess(decoded.pixels, network_size((height, width), self.manifest.input))
+        with times.measure("inference"):
+            ids = self.engine.infer(batch)[0]
+        with times.measure("postprocess"):
+            ids = postprocess(ids, (height, width))
+        return Segmentation(decoded.pixels, ids, decoded.notes, times)
+
+    def answer(self, data: bytes, encoder: Encoder) -> Encoded:
+        """Segment and encode."""
+        segmentation = self.segment(data)
+        with segmentation.times.measure("encode"):
+            body = encoder(segmentation, self.manifest)
+        return Encoded(body, segmentation.notes, segmentation.times)
+
+    def warm_up(self) -> None:
+        """One inference at the network's size: allocates its memory, and shows that it runs; `BundleError` if not."""
+        spec = self.manifest.input
+        try:
+            self.engine.infer(np.zeros((1, spec.height, spec.width, 3), np.uint8))
+        except Exception as error:  # an engine's exceptions have no common base
+            reason = " ".join(str(error).split())
+            raise BundleError(f"{self.manifest.name}: the first inference failed ({reason}): export it again") from None

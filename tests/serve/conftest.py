@@ -1,0 +1,122 @@
+"""A tiny real bundle whose right answer is known, and real server processes on it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from export.bundle import InputSpec, Manifest, file_record, save_manifest
+
+ROOT = Path(__file__).parents[2]
+HEIGHT, WIDTH = 48, 64
+PALETTE = [(128, 0, 0), (0, 128, 0), (0, 0, 128)]
+
+
+def brightest_channel() -> onnx.ModelProto:
+    """uint8 ``(N, H, W, 3)`` to the index of each pixel's largest channel: `np.argmax(image, -1)`."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("ArgMax", ["values"], ["index"], axis=3, keepdims=0),
+        helper.make_node("Cast", ["index"], ["mask"], to=TensorProto.UINT8),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
+    mask = helper.make_tensor_value_info("mask", TensorProto.UINT8, ["n", "h", "w"])
+    graph = helper.make_graph(nodes, "brightest_channel", [image], [mask])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def make_bundle(root: Path, model: onnx.ModelProto | None = None) -> Path:
+    """Write a bundle with three classes: red, green, blue."""
+    root.mkdir(parents=True)
+    onnx.save(model or brightest_channel(), root / "model.onnx")
+    manifest = Manifest(
+        name="brightest-channel",
+        created="2026-01-01T00:00:00Z",
+        classes=["red", "green", "blue"],
+        palette=PALETTE,
+        input=InputSpec(height=HEIGHT, width=WIDTH, mean=[0, 0, 0], std=[1, 1, 1]),
+        files={"onnx": file_record(root / "model.onnx")},
+        student={"name": "none"},
+    )
+    save_manifest(root, manifest)
+    return root
+
+
+class ServerProcess:
+    """``python -m serve`` (or another way to start it) on a free port."""
+
+    def __init__(self, bundle: Path, *options: str, launch: tuple[str, ...] = ("-m", "serve")) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *launch, str(bundle), "--port", "0", "--threads", "1", *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONWARNINGS": "error"},
+        )
+        assert self.process.stdout is not None
+        self.banner = self.process.stdout.readline()
+        assert " on http://" in self.banner, self.process.communicate()
+        self.url = self.banner.split()[-1]
+        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        transport = httpx.HTTPTransport(retries=10)
+        with httpx.Client(transport=transport) as client:
+            while client.get(f"{self.url}/readyz").status_code != 200:
+                pass
+
+    def stop(self) -> tuple[int, str]:
+        """SIGTERM; the exit code and what the server wrote to stderr."""
+        self.client.close()
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, errors
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("serve") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def server(bundle: Path) -> Iterator[ServerProcess]:
+    running = ServerProcess(bundle)
+    yield running
+    code, errors = running.stop()
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+@pytest.fixture
+def start_server(bundle: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Starts further servers; ends those that the test left running."""
+    running: list[ServerProcess] = []
+
+    def start(*options: str, **launch: tuple[str, ...]) -> ServerProcess:
+        running.append(ServerProcess(bundle, *options, **launch))
+        return running[-1]
+
+    yield start
+    for process in running:
+        if process.process.poll() is None:
+            process.stop()
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    """RGB at the network's own size, blocks of the three colours with noise."""
+    random = np.random.default_rng(0)
+    blocks = random.integers(0, 3, (6, 8)).repeat(8, 0).repeat(8, 1)
+    pixels = random.integers(0, 100, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    np.put_along_axis(pixels, blocks[..., None], 200, axis=-1)
+    return pixels
