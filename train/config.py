@@ -1,0 +1,49 @@
+"""The whole config of a training run."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from train.data.spec import DataConfig
+from train.losses.cross_entropy import CrossEntropyConfig
+from train.losses.registry import AnyLossConfig
+from train.models.config import ModelConfig, TeacherConfig
+from train.optimizer import OptimizerConfig
+
+
+class LoopConfig(BaseModel):
+    """How long, how much at once, and how often to look."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    steps: int = Field(1000, gt=0, description="optimiser steps of the whole run")
+    batch_size: int = Field(8, gt=0, description="images a step")
+    eval_every: int = Field(200, gt=0, description="steps between evaluations on the val split")
+    save_every: int = Field(100, gt=0, description="steps between checkpoints")
+    log_every: int = Field(20, gt=0, description="steps between lines in metrics.jsonl")
+    workers: int = Field(1, ge=0, description="processes that decode and augment")
+    threads: int = Field(0, ge=0, description="CPU threads of torch; 0: as many as cores")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    amp: bool = Field(True, description="mixed precision on a GPU (bf16, or fp16 where there is none)")
+    channels_last: bool = Field(True, description="memory format of images and networks")
+
+
+class RunConfig(BaseModel):
+    """Train a segmentation network, alone or distilled from a teacher."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^[\w][\w./-]*$", description="name of the run: its folder is OUT/NAME")
+    out: Path = Field(Path("runs"), description="folder of all runs")
+    seed: int = Field(0, ge=0, description="seed of weights, order and augmentation")
+    resume: bool = Field(False, description="go on from the run's last checkpoint")
+    overwrite: bool = Field(False, description="delete a run of the same name first")
+    data: DataConfig = Field(default_factory=DataConfig, description="dataset and augmentation")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="the network that is trained")
+    teacher: TeacherConfig | None = Field(None, description="the run that teaches; none: no distillation")
+    losses: list[AnyLossConfig] = Field(
+        default_factory=lambda: [CrossEntropyConfig()], description="the losses, added up, each with weight and schedule"
+    )
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
+    loop: LoopConfig = Field(default_factory=LoopConfig, description="length and rhythm of the training")

@@ -1,0 +1,46 @@
+"""A dataset whose images and labels are two files each (no torch)."""
+
+from pathlib import Path
+
+from train.data.dataset import Sample
+from train.data.image import read_image
+from train.data.label import read_label
+from train.data.palette import Colour
+from train.errors import UserError
+
+
+class PairedFiles:
+    """Images and label files, read when asked for."""
+
+    def __init__(
+        self,
+        name: str,
+        pairs: list[tuple[Path, Path]],
+        classes: list[str],
+        palette: list[Colour],
+        label_map: dict[int, int],
+    ) -> None:
+        for image, label in pairs:
+            _check_exists(image, f"listed in {name}, but not there: restore it or remove it from the list")
+            _check_exists(label, f"no such label for the image {image}: add it or remove the image")
+        self.name = name
+        self.classes = classes
+        self.palette = palette
+        self._pairs = pairs
+        self._label_map = label_map
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        image_path, label_path = self._pairs[index]
+        image = read_image(image_path)
+        label = read_label(label_path, len(self.classes), self._label_map, self.palette)
+        if label.shape != image.shape[:2]:
+            raise UserError(f"{label_path}: the label is {label.shape}, its image {image.shape[:2]} (height, width)")
+        return Sample(image, label, image_path.stem)
+
+
+def _check_exists(path: Path, complaint: str) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: {complaint}")

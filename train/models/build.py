@@ -1,0 +1,47 @@
+"""From a config to a network, and a network's size on paper."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from train.data.resize import Size
+from train.models.config import ModelConfig
+from train.models.smp import SmpNetwork
+
+
+def build_model(config: ModelConfig, classes: int) -> SmpNetwork:
+    """A network with fresh (or ImageNet) weights for ``classes`` classes.
+
+    Raises:
+        UserError: the decoder does not fit the encoder, no such encoder, or its weights cannot be had.
+    """
+    return SmpNetwork(config, classes)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Size of a network: trainable parameters, and multiply-accumulates of one image."""
+
+    parameters: int
+    macs: int
+
+
+def cost(network: SmpNetwork, size: Size) -> Cost:
+    """Parameters and MACs at ``size``, counted on a real forward pass, so that strides and dilation are right."""
+    device = network.mean.device
+    counter = FlopCounterMode(display=False)
+    training = network.training
+    network.eval()
+    with torch.inference_mode(), counter:
+        network(torch.zeros(1, 3, *size, device=device))
+    network.train(training)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Cost(parameters=parameters, macs=counter.get_total_flops() // 2)
+
+
+def predict(logits: Tensor, size: Size) -> Tensor:
+    """Class ids ``(N, *size)``, uint8, of logits ``(N, C, h, w)``: one bilinear upsampling, then argmax."""
+    upsampled = nn.functional.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
+    return upsampled.argmax(dim=1).to(torch.uint8)

