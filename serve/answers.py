@@ -12,8 +12,11 @@ from serve.pipeline import Encoder, Segmentation
 from serve.png import indexed_png
 from serve.runs import run_lengths
 from train.data.palette import overlay
+from train.errors import UserError
 
 JPEG_QUALITY = 90
+JPEG_MAX_SIDE = 65500
+"""libjpeg's, in pixels."""
 
 
 class ClassShare(BaseModel):
@@ -79,7 +82,14 @@ def encode_overlay_png(segmentation: Segmentation, manifest: Manifest) -> bytes:
 
 
 def encode_overlay_jpeg(segmentation: Segmentation, manifest: Manifest) -> bytes:
-    """The classes' colours over the image, JPEG without chroma subsampling: the classes' borders stay sharp."""
+    """The classes' colours over the image, JPEG without chroma subsampling: the classes' borders stay sharp.
+
+    Raises:
+        UserError: a side is longer than JPEG's.
+    """
+    height, width = segmentation.ids.shape
+    if max(height, width) > JPEG_MAX_SIDE:
+        raise UserError(f"an overlay of {width} x {height} pixels does not fit into a JPEG: accept image/png")
     blended = overlay(segmentation.image, segmentation.ids, manifest.palette)
     return bytes(simplejpeg.encode_jpeg(blended, JPEG_QUALITY, colorspace="RGB", colorsubsampling="444"))
 

@@ -16,7 +16,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 _REQUEST_BODY = {
     "required": True,
-    "description": "One JPEG, PNG, WebP, BMP or TIFF image: as the body itself, or as a file field of a form.",
+    "description": "One JPEG, PNG, WebP or BMP image: as the body itself, or as a file field of a form.",
     "content": {
         "image/*": _BINARY,
         "multipart/form-data": {

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from train.data.image import ImageError, ImageTooLargeError, UnknownFormatError
+from train.data.image import ImageTooLargeError, UnknownFormatError
+from train.errors import UserError
 
 
 class ErrorAnswer(BaseModel):
@@ -25,7 +26,7 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
         406: "no media type that the Accept header takes",
         408: "the body took too long to arrive",
         413: "too many bytes, or too many pixels",
-        415: "the bytes are no JPEG, PNG, WebP, BMP or TIFF image",
+        415: "the bytes are no JPEG, PNG, WebP or BMP image",
         422: "a truncated or damaged image, a form without the field, or a wrong parameter",
         503: "warming up, or too many requests: try again after the seconds in Retry-After",
     }.items()
@@ -36,7 +37,7 @@ def answer_errors(app: FastAPI) -> None:
     """Give ``app`` the handlers that turn each error into its answer."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameter)
-    app.add_exception_handler(ImageError, _image)
+    app.add_exception_handler(UserError, _upload)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _internal)
 
@@ -56,7 +57,7 @@ async def _parameter(_: Request, error: Exception) -> JSONResponse:
     return _answer(422, f"{' '.join(map(str, first['loc']))}: {first['msg']}")
 
 
-async def _image(_: Request, error: Exception) -> JSONResponse:
+async def _upload(_: Request, error: Exception) -> JSONResponse:
     status = 413 if isinstance(error, ImageTooLargeError) else 415 if isinstance(error, UnknownFormatError) else 422
     return _answer(status, str(error))
 

@@ -10,7 +10,7 @@ from export.bundle import BundleError, Manifest
 from export.preprocess import network_size, postprocess, preprocess
 from serve.engine import Engine
 from serve.timing import StageTimes
-from train.data.image import MAX_PIXELS, decode_image
+from train.data.image import MAX_PIXELS, UPLOAD_FORMATS, decode_image
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Pipeline:
         """Class ids at the image's own size; `train.data.image.ImageError` if ``data`` is no such image."""
         times = StageTimes()
         with times.measure("decode"):
-            decoded = decode_image(data, self.max_pixels)
+            decoded = decode_image(data, self.max_pixels, UPLOAD_FORMATS)
         height, width = decoded.pixels.shape[:2]
         with times.measure("preprocess"):
             batch = preprocess(decoded.pixels, network_size((height, width), self.manifest.input))

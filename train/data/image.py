@@ -4,10 +4,11 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from train.errors import UserError
 
@@ -17,7 +18,10 @@ MAX_PIXELS = 64_000_000
 # Pillow's own limit would raise before ours could say what to do.
 Image.MAX_IMAGE_PIXELS = None
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+UPLOAD_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+"""What is decoded of a stranger's bytes: not TIFF, whose many variants go through the largest of the decoders."""
+
+FORMATS = (*UPLOAD_FORMATS, "TIFF")
 
 # EXIF orientation tag value -> (transpose first, flip vertically, flip horizontally)
 _ORIENTATIONS = {
@@ -62,7 +66,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> DecodedImage:
+def decode_image(data: bytes, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] = FORMATS) -> DecodedImage:
     """Decode JPEG, PNG, WebP, BMP or TIFF to upright 8-bit RGB.
 
     Grey, palette, CMYK and 16-bit images are converted, EXIF rotation is applied; `DecodedImage.notes` says so.
@@ -73,51 +77,65 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> DecodedImage:
         ImageError: empty, truncated or damaged.
     """
     if not data:
-        raise ImageError("the image is empty (0 bytes): send the bytes of a JPEG, PNG, WebP, BMP or TIFF file")
-    header = _open(data)
+        raise ImageError(f"the image is empty (0 bytes): give the bytes of a {_any_of(formats)} file")
+    header = _open(data, formats)
     if header.width * header.height > max_pixels:
         raise ImageTooLargeError(
             f"the image has {header.width} x {header.height} pixels, more than the limit of {max_pixels}: "
-            "send a smaller one or raise the limit"
+            "give a smaller one or raise the limit"
         )
     notes: list[str] = []
     try:
         pixels = _pixels(header, data, notes)
         orientation = header.getexif().get(_EXIF_ORIENTATION_TAG, 1)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise ImageError(f"the {header.format} image is truncated or damaged ({error}): send it again, whole") from None
+    except ImageError:
+        raise
+    except Exception as error:  # on damaged bytes the decoders raise nearly anything
+        reason = " ".join(str(error).split())
+        raise ImageError(f"the {header.format} image is truncated or damaged ({reason}): give it whole") from None
     return DecodedImage(_upright(pixels, orientation, notes), notes)
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return Image.open(io.BytesIO(data), formats=formats)
+    except Exception:  # as above
         raise UnknownFormatError(
-            f"not an image ({len(data)} bytes): send a JPEG, PNG, WebP, BMP or TIFF file"
+            f"the {len(data)} bytes are no image that is read here, or not a whole one: give a {_any_of(formats)} file"
         ) from None
+
+
+def _any_of(formats: tuple[str, ...]) -> str:
+    return f"{', '.join(formats[:-1])} or {formats[-1]}"
 
 
 def _pixels(header: Image.Image, data: bytes, notes: list[str]) -> NDArray[np.uint8]:
     mode = header.mode
-    if header.format == "JPEG" and mode in ("RGB", "L"):
-        if mode == "L":
-            notes.append("converted from greyscale")
-        return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True), np.uint8)
-    if mode.startswith(("I", "F")):
-        notes.append("converted from 16-bit")
+    if mode == "F":
+        raise ImageError("the image has floating-point pixels: give one with 8 or 16 bits a channel")
+    if mode.startswith("I"):
+        notes.append("converted from 16-bit greyscale")
         return _from_deep_grey(np.asarray(header))
+    if _has_16_bits(header):
+        notes.append("converted from 16-bit")
     if mode != "RGB":
         notes.append(f"converted from {_MODE_NAMES.get(mode, mode)}")
+    if header.format in ("JPEG", "MPO") and mode in ("RGB", "L"):
+        return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True), np.uint8)
     return np.asarray(header.convert("RGB"), np.uint8)
+
+
+def _has_16_bits(header: Image.Image) -> bool:
+    """Pillow opens deep colour as 8-bit "RGB"; only the encoding's name tells, "RGB;16B"."""
+    return any(";16" in str(tile[3]) for tile in getattr(header, "tile", []))
 
 
 _MODE_NAMES = {"L": "greyscale", "P": "palette", "1": "bilevel", "LA": "greyscale with alpha", "RGBA": "RGB with alpha"}
 
 
 def _from_deep_grey(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    eight_bit = (np.clip(grey.astype(np.float64), 0, 65535) / 257 + 0.5).astype(np.uint8)
-    return np.repeat(eight_bit[..., None], 3, axis=2)
+    eight_bit = cv2.convertScaleAbs(np.clip(grey, 0, 65535).astype(np.uint16), alpha=1 / 257)
+    return np.asarray(cv2.cvtColor(eight_bit, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int, notes: list[str]) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
-"""Colours for class ids: palettes, colour maps and overlays (NumPy only)."""
+"""Colours for class ids: palettes, colour maps and overlays (no torch)."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ def default_palette(classes: int) -> list[Colour]:
 
 def colorize(ids: NDArray[np.uint8], palette: list[Colour]) -> NDArray[np.uint8]:
     """Class ids ``(H, W)`` to RGB ``(H, W, 3)``; ids without a colour (ignore) are black."""
-    return _lookup_table(palette)[ids]
+    return np.asarray(cv2.LUT(cv2.merge([ids, ids, ids]), _lookup_table(palette)[None]), np.uint8)
 
 
 def overlay(
@@ -26,10 +27,10 @@ def overlay(
 
     Ignored pixels keep the image.
     """
-    weight = round(alpha * 256)
-    blended = (image.astype(np.uint16) * (256 - weight) + colorize(ids, palette).astype(np.uint16) * weight) >> 8
-    known = (ids < len(palette))[..., None]
-    return np.where(known, blended, image).astype(np.uint8)
+    blended = np.asarray(cv2.addWeighted(image, 1 - alpha, colorize(ids, palette), alpha, 0), np.uint8)
+    ignored = ids >= len(palette)
+    blended[ignored] = image[ignored]
+    return blended
 
 
 def _lookup_table(palette: list[Colour]) -> NDArray[np.uint8]:
