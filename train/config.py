@@ -17,16 +17,20 @@ class LoopConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    steps: int = Field(1000, gt=0, description="optimiser steps of the whole run")
-    batch_size: int = Field(8, gt=0, description="images a step")
-    eval_every: int = Field(200, gt=0, description="steps between evaluations on the val split")
-    save_every: int = Field(100, gt=0, description="steps between checkpoints")
-    log_every: int = Field(20, gt=0, description="steps between lines in metrics.jsonl")
-    workers: int = Field(1, ge=0, description="processes that decode and augment")
-    threads: int = Field(0, ge=0, description="CPU threads of torch; 0: as many as cores")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
-    amp: bool = Field(True, description="mixed precision on a GPU (bf16, or fp16 where there is none)")
-    channels_last: bool = Field(True, description="memory format of images and networks")
+    steps: int = Field(default=1000, gt=0, description="optimiser steps of the whole run")
+    batch_size: int = Field(default=8, gt=0, description="images a step")
+    eval_every: int = Field(default=200, gt=0, description="steps between evaluations on the val split")
+    save_every: int = Field(default=100, gt=0, description="steps between checkpoints")
+    log_every: int = Field(default=20, gt=0, description="steps between lines in metrics.jsonl")
+    workers: int = Field(default=1, ge=0, description="processes that decode and augment")
+    threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0: as many as cores")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU if there is one")
+    amp: bool = Field(default=True, description="mixed precision on a GPU (bf16, or fp16 where there is none)")
+    channels_last: bool = Field(default=True, description="memory format of images and networks")
+
+
+def _labels_alone() -> list[AnyLossConfig]:
+    return [CrossEntropyConfig()]
 
 
 class RunConfig(BaseModel):
@@ -35,15 +39,16 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(pattern=r"^[\w][\w./-]*$", description="name of the run: its folder is OUT/NAME")
-    out: Path = Field(Path("runs"), description="folder of all runs")
-    seed: int = Field(0, ge=0, description="seed of weights, order and augmentation")
-    resume: bool = Field(False, description="go on from the run's last checkpoint")
-    overwrite: bool = Field(False, description="delete a run of the same name first")
+    out: Path = Field(default=Path("runs"), description="folder of all runs")
+    seed: int = Field(default=0, ge=0, description="seed of weights, order and augmentation")
+    resume: bool = Field(default=False, description="go on from the run's last checkpoint")
+    overwrite: bool = Field(default=False, description="delete a run of the same name first")
     data: DataConfig = Field(default_factory=DataConfig, description="dataset and augmentation")
     model: ModelConfig = Field(default_factory=ModelConfig, description="the network that is trained")
-    teacher: TeacherConfig | None = Field(None, description="the run that teaches; none: no distillation")
+    teacher: TeacherConfig | None = Field(default=None, description="the run that teaches; none: no distillation")
     losses: list[AnyLossConfig] = Field(
-        default_factory=lambda: [CrossEntropyConfig()], description="the losses, added up, each with weight and schedule"
+        default_factory=_labels_alone,
+        description="the losses, added up, each with weight and schedule",
     )
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     loop: LoopConfig = Field(default_factory=LoopConfig, description="length and rhythm of the training")

@@ -1,6 +1,6 @@
 """Score a network on a dataset exactly as it will be used: resize, predict, and back to the label's size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,9 @@ class Prediction(NamedTuple):
     """Class ids ``(H, W)`` at the size of the sample's label."""
 
 
-def predictions(network: SmpNetwork, dataset: Dataset, size: Size, batch_size: int = 8) -> Iterator[Prediction]:
+def predictions(
+    network: SmpNetwork, dataset: Dataset | Sequence[Sample], size: Size, batch_size: int = 8
+) -> Iterator[Prediction]:
     """The network's class ids for each sample, in order. The network is left in the mode it came in."""
     training = network.training
     network.eval()

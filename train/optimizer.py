@@ -14,15 +14,17 @@ class OptimizerConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Literal["sgd", "adamw"] = Field("adamw", description="optimiser")
-    lr: float = Field(2e-3, gt=0, description="peak learning rate")
-    weight_decay: float = Field(1e-2, ge=0, description="decay of weights; not of biases and normalisations")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
-    schedule: Literal["poly", "cosine"] = Field("poly", description="shape of the decay to zero")
-    power: float = Field(0.9, gt=0, description="exponent of poly")
-    warmup_steps: int = Field(50, ge=0, description="steps of linear warm-up from zero")
-    clip_norm: float = Field(5.0, ge=0, description="largest gradient norm; 0 switches clipping off")
-    ema_decay: float = Field(0.0, ge=0, lt=1, description="decay of the weight average that is evaluated; 0: none")
+    name: Literal["sgd", "adamw"] = Field(default="adamw", description="optimiser")
+    lr: float = Field(default=2e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(default=1e-2, ge=0, description="decay of weights; not of biases and normalisations")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="momentum of sgd")
+    schedule: Literal["poly", "cosine"] = Field(default="poly", description="shape of the decay to zero")
+    power: float = Field(default=0.9, gt=0, description="exponent of poly")
+    warmup_steps: int = Field(default=50, ge=0, description="steps of linear warm-up from zero")
+    clip_norm: float = Field(default=5.0, ge=0, description="largest gradient norm; 0 switches clipping off")
+    ema_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="decay of the weight average that is evaluated; 0: none"
+    )
 
 
 def build_optimizer(config: OptimizerConfig, modules: Iterable[nn.Module]) -> optim.Optimizer:
@@ -57,4 +59,5 @@ def build_average(config: OptimizerConfig, network: nn.Module) -> AveragedModel 
     """The exponential moving average of weights and buffers, or None where it is switched off."""
     if config.ema_decay == 0.0:
         return None
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+    average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)

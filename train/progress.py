@@ -2,9 +2,15 @@
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
+
+Item = TypeVar("Item")
+
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 class TrainingProgress:
@@ -48,8 +54,7 @@ class TrainingProgress:
         elif step % self._line_every == 0 or step == self._total:
             seconds_left = (self._total - step) * self._batch_size / self.samples_per_s
             print(
-                f"{self._title} {step}/{self._total} {self.samples_per_s:.1f} img/s "
-                f"{_clock(seconds_left)} left {text}",
+                f"{self._title} {step}/{self._total} {self.samples_per_s:.1f} img/s {_clock(seconds_left)} left {text}",
                 flush=True,
             )
 
@@ -61,6 +66,20 @@ class TrainingProgress:
             print(line, flush=True)
 
     _done = 0
+
+
+def progress(items: Iterable[Item], title: str, total: int) -> Iterator[Item]:
+    """Pass items on and show how far they are: a bar in a terminal, a line every ten seconds elsewhere."""
+    if sys.stdout.isatty():
+        yield from track(items, title, total)
+        return
+    began = said = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - said >= _SECONDS_BETWEEN_LINES:
+            rate, said = done / (now - began), now
+            print(f"{title} {done}/{total} {rate:.1f}/s {_clock((total - done) / rate)} left", flush=True)
 
 
 def _clock(seconds: float) -> str:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from train.checkpoint import TrainingState, check_classes, load_run
-from train.config import RunConfig
+from train.config import LoopConfig, RunConfig
 from train.data.batches import training_batches
 from train.data.dataset import Dataset
 from train.data.open import open_dataset
@@ -22,6 +22,7 @@ from train.models.smp import SmpNetwork
 from train.optimizer import build_average, build_optimizer, learning_rate, set_learning_rate
 from train.precision import Precision, choose_device
 from train.progress import TrainingProgress
+from train.report import write_report
 from train.run_directory import RunDirectory, open_run
 
 
@@ -93,7 +94,7 @@ def train(config: RunConfig) -> RunDirectory:
                 state.average.update_parameters(model)
             state.step += 1
 
-            _log(state, run, progress, terms, lr, loop.log_every)
+            _log(state, run, progress, terms, lr, loop)
             finished = state.step == loop.steps
             is_best = False
             if state.step % loop.eval_every == 0 or finished:
@@ -105,6 +106,9 @@ def train(config: RunConfig) -> RunDirectory:
                     state.state_dict(),
                     links=["last", "best"] if is_best else ["last"],
                 )
+    best = load_run(run.root).network.to(device, memory_format=memory_format)  # type: ignore[call-overload]
+    report = write_report(run, best, val_set, config.data.size, teacher)
+    print(f"report: {report}")
     return run
 
 
@@ -159,9 +163,14 @@ def _check_finite(total: Tensor, terms: dict[str, Tensor], state: TrainingState,
 
 
 def _log(
-    state: TrainingState, run: RunDirectory, progress: TrainingProgress, terms: dict[str, Tensor], lr: float, every: int
+    state: TrainingState,
+    run: RunDirectory,
+    progress: TrainingProgress,
+    terms: dict[str, Tensor],
+    lr: float,
+    loop: LoopConfig,
 ) -> None:
-    if state.step % every:
+    if state.step % loop.log_every and state.step != loop.steps:
         progress.update(state.step, {})
         return
     values = {name: round(value.detach().item(), 6) for name, value in terms.items()}

@@ -1,7 +1,7 @@
 """A run on disk: config, environment, metrics and checkpoints. Every write is atomic.
 
-    runs/<name>/  config.yaml  env.json  metrics.jsonl  report.html
-                  checkpoints/step-00000400/{model.safetensors,state.pt}   checkpoints/{last,best} -> step-…
+runs/<name>/  config.yaml  env.json  metrics.jsonl  report.html
+              checkpoints/step-00000400/{model.safetensors,state.pt}   checkpoints/{last,best} -> step-…
 """
 
 import contextlib
@@ -135,7 +135,9 @@ def load_state(folder: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())[:120]}): use another checkpoint") from None
+        raise UserError(
+            f"{path}: cannot be read ({' '.join(str(error).split())[:120]}): use another checkpoint"
+        ) from None
     return state
 
 

@@ -72,7 +72,7 @@ def _settings_class(
         )
 
         @classmethod
-        def settings_customise_sources(
+        def settings_customise_sources(  # type: ignore[override]  # called by keyword
             cls, settings_cls: type[BaseSettings], env_settings: PydanticBaseSettingsSource, **_: Any
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             command_line = CliSettingsSource[Any](settings_cls, cli_parse_args=arguments)
@@ -85,7 +85,8 @@ def _settings_class(
 
 def _check_yaml(path: Path) -> None:
     if not path.is_file():
-        raise UserError(f"{path}: no such config file{_nearest(str(path), [str(p) for p in Path('configs').rglob('*.yaml')])}")
+        shipped = [str(config) for config in Path("configs").rglob("*.yaml")]
+        raise UserError(f"{path}: no such config file{_nearest(str(path), shipped)}")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -127,7 +128,9 @@ def _union_tags(model: type[BaseModel]) -> set[str]:
     for field in model.model_fields.values():
         for inner in _models_in(field.annotation):
             if "name" in inner.model_fields:
-                tags.update(value for value in get_args(inner.model_fields["name"].annotation) if isinstance(value, str))
+                tags.update(
+                    value for value in get_args(inner.model_fields["name"].annotation) if isinstance(value, str)
+                )
             tags |= _union_tags(inner)
     return tags
 

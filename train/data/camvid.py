@@ -5,8 +5,8 @@ Brostow et al., "Semantic object classes in video", https://doi.org/10.1016/j.pa
 
 from pathlib import Path
 
-from train.data.palette import IGNORE_INDEX, Colour
 from train.data.paired_files import PairedFiles
+from train.data.palette import IGNORE_INDEX, Colour
 from train.data.spec import DatasetSpec
 from train.errors import UserError
 

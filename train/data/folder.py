@@ -7,8 +7,8 @@ the order of ids, each optionally followed by its colour: ``road 128 64 128``.
 
 from pathlib import Path
 
-from train.data.palette import Colour, default_palette
 from train.data.paired_files import PairedFiles
+from train.data.palette import Colour, default_palette
 from train.data.spec import DatasetSpec
 from train.errors import UserError
 
@@ -64,7 +64,9 @@ def _classes(spec: DatasetSpec, root: Path) -> tuple[list[str], list[Colour]]:
         return spec.classes, spec.palette or default_palette(len(spec.classes))
     listing = root / "classes.txt"
     if not listing.is_file():
-        raise UserError(f"{listing}: missing: name the classes there, one a line in the order of ids, or set data.classes")
+        raise UserError(
+            f"{listing}: missing: name the classes there, one a line in the order of ids, or set data.classes"
+        )
     lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
     names = [line[0] for line in lines]
     if any(len(line) not in (1, 4) for line in lines) or not names:

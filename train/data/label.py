@@ -20,7 +20,9 @@ def read_label(path: Path, classes: int, label_map: dict[int, int], palette: lis
         with Image.open(path) as file:
             raw = np.asarray(file.convert("RGB") if file.mode not in ("L", "P", "1", "I", "I;16") else file)
     except OSError as error:
-        raise UserError(f"{path}: the label cannot be read ({error}): replace or remove the image and its label") from None
+        raise UserError(
+            f"{path}: the label cannot be read ({error}): replace or remove the image and its label"
+        ) from None
     ids = _colours_to_ids(path, raw, palette) if raw.ndim == 3 else raw
     return _map_ids(path, ids, classes, label_map)
 
@@ -50,5 +52,7 @@ def _colours_to_ids(path: Path, colours: NDArray[np.generic], palette: list[Colo
         ids[codes == (red << 16 | green << 8 | blue)] = index
     unknown = colours[(ids == IGNORE_INDEX) & (codes != 0) & (codes != 0xFFFFFF)]
     if len(unknown):
-        raise UserError(f"{path}: colour {tuple(unknown[0].tolist())} is in no class of the palette (black and white are ignored)")
+        raise UserError(
+            f"{path}: colour {tuple(unknown[0].tolist())} is in no class of the palette (black and white are ignored)"
+        )
     return ids

@@ -13,11 +13,11 @@ class StreetsSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    clips: int = Field(60, gt=0, description="clips in the train split")
-    val_clips: int = Field(12, gt=0, description="clips in the val split")
-    frames: int = Field(5, gt=0, description="frames taken from each clip, spread over it")
-    seed: int = Field(0, ge=0, description="seed of the world")
-    size: tuple[int, int] = Field((192, 256), description="height and width of a frame, pixels")
+    clips: int = Field(default=60, gt=0, description="clips in the train split")
+    val_clips: int = Field(default=12, gt=0, description="clips in the val split")
+    frames: int = Field(default=5, gt=0, description="frames taken from each clip, spread over it")
+    seed: int = Field(default=0, ge=0, description="seed of the world")
+    size: tuple[int, int] = Field(default=(192, 256), description="height and width of a frame, pixels")
 
 
 class DatasetSpec(BaseModel):
@@ -25,11 +25,15 @@ class DatasetSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    layout: Literal["streets", "camvid", "folder"] = Field("streets", description="how the dataset lies on disk")
-    root: Path | None = Field(None, description="folder of the dataset; streets needs none")
-    train_split: str = Field("train", description="split to train on")
-    val_split: str = Field("val", description="split to choose checkpoints on")
-    classes: list[str] = Field(default_factory=list, description="class names in the order of ids; default: the layout's")
+    layout: Literal["streets", "camvid", "folder"] = Field(
+        default="streets", description="how the dataset lies on disk"
+    )
+    root: Path | None = Field(default=None, description="folder of the dataset; streets needs none")
+    train_split: str = Field(default="train", description="split to train on")
+    val_split: str = Field(default="val", description="split to choose checkpoints on")
+    classes: list[str] = Field(
+        default_factory=list, description="class names in the order of ids; default: the layout's"
+    )
     palette: list[Colour] = Field(default_factory=list, description="RGB of each class; default: the layout's")
     label_map: dict[int, int] = Field(
         default_factory=dict, description="id in the files -> id to train on, 255 = ignore, as JSON"
@@ -42,16 +46,16 @@ class AugmentSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    scale: tuple[float, float] = Field((0.5, 2.0), description="range of the random scale, relative to `size`")
-    mirror: float = Field(0.5, ge=0, le=1, description="probability of a horizontal flip")
-    brightness: float = Field(0.3, ge=0, description="largest relative change")
-    contrast: float = Field(0.3, ge=0, description="largest relative change")
-    saturation: float = Field(0.3, ge=0, description="largest relative change")
+    scale: tuple[float, float] = Field(default=(0.5, 2.0), description="range of the random scale, relative to `size`")
+    mirror: float = Field(default=0.5, ge=0, le=1, description="probability of a horizontal flip")
+    brightness: float = Field(default=0.3, ge=0, description="largest relative change")
+    contrast: float = Field(default=0.3, ge=0, description="largest relative change")
+    saturation: float = Field(default=0.3, ge=0, description="largest relative change")
 
 
 class DataConfig(DatasetSpec):
     """The dataset, the size a network sees it at, and the augmentation."""
 
-    size: tuple[int, int] = Field((192, 256), description="height and width of the network's input, pixels")
-    crop: tuple[int, int] | None = Field(None, description="height and width of a training crop; default: size")
+    size: tuple[int, int] = Field(default=(192, 256), description="height and width of the network's input, pixels")
+    crop: tuple[int, int] | None = Field(default=None, description="height and width of a training crop; default: size")
     augment: AugmentSpec = Field(default_factory=AugmentSpec)

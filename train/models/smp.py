@@ -1,5 +1,7 @@
 """Networks of segmentation_models_pytorch on timm encoders, with taps."""
 
+from typing import Any
+
 import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
@@ -51,9 +53,9 @@ class SmpNetwork(nn.Module):
         return [stage.shape[1] for stage in taps.stages], taps.fused.shape[1]
 
 
-def _create(config: ModelConfig, classes: int) -> nn.Module:
+def _create(config: ModelConfig, classes: int) -> Any:
     try:
-        network: nn.Module = smp.create_model(
+        network = smp.create_model(
             config.architecture,
             encoder_name=f"tu-{config.encoder}",
             encoder_weights="imagenet" if config.weights == "imagenet" else None,
@@ -70,14 +72,14 @@ def _create(config: ModelConfig, classes: int) -> nn.Module:
     return network
 
 
-def _drop_unused_blocks(encoder: nn.Module) -> None:
+def _drop_unused_blocks(encoder: Any) -> None:
     """timm keeps an EfficientNet's blocks behind the last tapped stage, which cost time and train nothing."""
     outputs = getattr(encoder, "_stage_out_idx", None)
     if outputs and isinstance(getattr(encoder, "blocks", None), nn.Sequential):
         encoder.blocks = encoder.blocks[: max(outputs)]
 
 
-def _normalisation(config: ModelConfig, network: nn.Module) -> tuple[list[float], list[float]]:
+def _normalisation(config: ModelConfig, network: Any) -> tuple[list[float], list[float]]:
     """Mean and standard deviation the encoder's weights were trained with, in units of 0..255."""
     if config.weights == "imagenet-offline":
         return LITE_MEAN, LITE_STD
