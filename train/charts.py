@@ -47,9 +47,11 @@ def loss_chart(terms: Mapping[str, Curve], learning_rate: Curve) -> bytes:
         for colour, (name, (steps, values)) in zip(_cycle(len(terms)), terms.items(), strict=True):
             losses.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
             losses.plot(steps, _moving_average(values), color=colour, linewidth=1.8, label=_literal(name))
-        if any(value > 0 for _, values in terms.values() for value in values):
+        positive = [value for _, values in terms.values() for value in values if value > 0]
+        if positive:
             losses.set_yscale("log", nonpositive="mask")
-            losses.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            few_decades = max(positive) < 100 * min(positive)
+            losses.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
             losses.yaxis.set_minor_formatter(NullFormatter())
         losses.yaxis.set_major_formatter(FuncFormatter(_plain_number))
         losses.set_title("Loss terms, weighted")
