@@ -37,11 +37,11 @@ def train(config: RunConfig) -> RunDirectory:
     config = _resolve(config, train_set)
     device = choose_device(config.loop.device)
     torch.set_num_threads(config.loop.threads or torch.get_num_threads())
-    torch.manual_seed(config.seed)
-
     memory_format = torch.channels_last if config.loop.channels_last else torch.contiguous_format
-    teacher = _load_teacher(config, train_set)
+
+    torch.manual_seed(config.seed)  # right before the model: with a teacher and without, it starts from the same weights
     model = build_model(config.model, len(train_set.classes))
+    teacher = _load_teacher(config, train_set)
     losses = LossSum(config.losses, _fused_channels(model, teacher))
     if losses.needs_teacher and teacher is None:
         raise UserError("teacher: a loss of this run needs one: set --teacher.run RUN, or remove the loss")
@@ -59,8 +59,9 @@ def train(config: RunConfig) -> RunDirectory:
         scaler=precision.scaler(),
         average=build_average(config.optimizer, model),
     )
-    if config.resume and (run.checkpoints / "last").is_dir():
-        state.restore(run.checkpoint("last"))
+    if config.resume:
+        if (run.checkpoints / "last").is_dir():
+            state.restore(run.checkpoint("last"))
         run.forget_after(state.step)
 
     loop = config.loop
@@ -100,11 +101,14 @@ def train(config: RunConfig) -> RunDirectory:
             if state.step % loop.eval_every == 0 or finished:
                 is_best = _evaluate(state, run, progress, val_set, config)
             if state.step % loop.save_every == 0 or is_best or finished:
+                _check_weights(state, run)
                 run.save(
                     state.step,
                     state.evaluated.state_dict(),
                     state.state_dict(),
-                    links=["last", "best"] if is_best else ["last"],
+                    # `last` comes after `best`: a run killed between them is resumed at the older `last`, and
+                    # evaluates again; the other way round the best score would be on record and its weights not.
+                    links=["best", "last"] if is_best else ["last"],
                 )
     best = load_run(run.root).network.to(device, memory_format=memory_format)  # type: ignore[call-overload]
     report = write_report(run, best, val_set, config.data.size, teacher)
@@ -113,8 +117,9 @@ def train(config: RunConfig) -> RunDirectory:
 
 
 def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """Write the dataset's own classes and colours into the config, so that a run says what its ids mean."""
-    data = config.data.model_copy(update={"classes": list(dataset.classes), "palette": list(dataset.palette)})
+    """Write the dataset's own classes, colours and mapping into the config, so that a run says what its ids mean."""
+    own = {"classes": dataset.classes, "palette": dataset.palette, "label_map": dataset.label_map}
+    data = config.data.model_copy(update=own)
     return config.model_copy(update={"data": data})
 
 
@@ -160,6 +165,16 @@ def _check_finite(total: Tensor, terms: dict[str, Tensor], state: TrainingState,
         f"{run.root}: {guilty} is not finite at step {state.step}: lower optimizer.lr or the loss's weight; "
         f"the state before this step is in {folder}"
     )
+
+
+def _check_weights(state: TrainingState, run: RunDirectory) -> None:
+    """A finite loss and gradient may still have led to weights that are not; they must not become a checkpoint."""
+    for name, value in state.evaluated.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise UserError(
+                f"{run.root}: the weight '{name}' is not finite after step {state.step}: lower optimizer.lr; "
+                f"what was saved before is in {run.checkpoints}"
+            )
 
 
 def _log(

@@ -24,6 +24,8 @@ class Dataset(Protocol):
     name: str
     classes: list[str]
     palette: list[Colour]
+    label_map: dict[int, int]
+    """What the ids in label files were mapped to."""
 
     def __len__(self) -> int: ...
 

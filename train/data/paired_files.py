@@ -26,8 +26,8 @@ class PairedFiles:
         self.name = name
         self.classes = classes
         self.palette = palette
+        self.label_map = label_map
         self._pairs = pairs
-        self._label_map = label_map
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -35,7 +35,7 @@ class PairedFiles:
     def __getitem__(self, index: int) -> Sample:
         image_path, label_path = self._pairs[index]
         image = read_image(image_path)
-        label = read_label(label_path, len(self.classes), self._label_map, self.palette)
+        label = read_label(label_path, len(self.classes), self.label_map, self.palette)
         if label.shape != image.shape[:2]:
             raise UserError(f"{label_path}: the label is {label.shape}, its image {image.shape[:2]} (height, width)")
         return Sample(image, label, image_path.stem)

@@ -19,6 +19,7 @@ class StreetFrames:
         self.name = f"streets/{split}"
         self.classes: list[str] = list(CLASSES)
         self.palette: list[Colour] = list(PALETTE)
+        self.label_map: dict[int, int] = {}
         streets = spec.streets
         clips = streets.clips if split == "train" else streets.val_clips
         first = _SPLIT_SEEDS[split] + streets.seed * 10_000

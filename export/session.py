@@ -1,0 +1,16 @@
+"""ONNX Runtime sessions as every part of the project opens them (no torch)."""
+
+from typing import Any
+
+import onnxruntime
+
+
+def session_options(threads: int) -> Any:
+    """All graph optimisations; nodes one after the other, each on ``threads`` CPU threads."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors: warnings of graph optimisation say nothing to who runs a model
+    return options
