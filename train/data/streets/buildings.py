@@ -25,6 +25,9 @@ _GLASS: tuple[RGB, ...] = ((35, 40, 45), (60, 70, 80), (110, 125, 140), (170, 18
 _SHOP: tuple[RGB, ...] = ((30, 60, 40), (140, 30, 30), (25, 40, 95), (50, 50, 50), (200, 170, 50), (220, 220, 215))
 _TEXELS = 128
 
+Ground = tuple[float, float]
+"""A point ``(x, z)`` of a body's ground, in metres."""
+
 
 @dataclass(frozen=True)
 class BuildingStyle:
@@ -50,42 +53,38 @@ class BuildingStyle:
     def building(self, rng: np.random.Generator, side: int, front: float, width: float, height: float) -> list[Surface]:
         """A building ``width`` metres along the street, whose front stands ``front`` metres from the centre line."""
         style, depth = int(rng.integers(len(self.facades))), rng.uniform(7, 14)
+        rise = rng.uniform(1.5, 4.5) if rng.random() < 0.55 else 0.0
         value = rng.uniform(0.75, 1.2)
         tint: Tint = (value, value, value * rng.uniform(0.93, 1.04))
         floor = 3.6 if rng.random() < 0.8 else 0.0
-        near, far = -width / 2, width / 2
         x, back = side * front, side * (front + depth)
-        upper = wall(*_seen_from_road(side, x, near, far), floor, height)
-        flank = wall(*(((x, near), (back, near)) if side > 0 else ((back, near), (x, near))), 0, height)
+        ends = (x, side * width / 2), (x, -side * width / 2)  # of the front, as seen from the road, the left one first
+        flank, outlines = wall((min(x, back), -width / 2), (max(x, back), -width / 2), 0, height)
+        outlines.append(np.array([(0, 0), (depth, 0), (depth / 2, -rise)]))
         surfaces = [
-            Surface(BUILDING, *upper, self.facades[style], tint, casts_shadow=True),
-            Surface(BUILDING, *flank, self.walls[style], tint, casts_shadow=True),
+            Surface(BUILDING, *wall(*ends, floor, height), self.facades[style], tint, casts_shadow=True),
+            Surface(BUILDING, flank, outlines, self.walls[style], tint, casts_shadow=True),
         ]
         if floor:
-            shop = wall(*_seen_from_road(side, x, near, far), 0, floor)
-            surfaces.append(Surface(BUILDING, *shop, self.ground_floors[style], tint, casts_shadow=True))
-        if rng.random() < 0.55:
-            surfaces += self._roof(rng, side, x, back, width, height)
+            ground_floor = self.ground_floors[style]
+            surfaces.append(Surface(BUILDING, *wall(*ends, 0, floor), ground_floor, tint, casts_shadow=True))
+        if rise:
+            surfaces += self._roof(rng, ends, side * depth / 2, height, rise)
         return surfaces
 
     def _roof(
-        self, rng: np.random.Generator, side: int, x: float, back: float, width: float, height: float
+        self, rng: np.random.Generator, ends: tuple[Ground, Ground], inward: float, height: float, rise: float
     ) -> list[Surface]:
-        rise, eaves = rng.uniform(1.5, 4.5), x - side * 0.3
-        ridge = (x + back) / 2
-        near, far = (width / 2, -width / 2) if side > 0 else (-width / 2, width / 2)
-        slope = rectangle((ridge, -height - rise, near), (ridge, -height - rise, far), (eaves, -height, near))
+        """The slope above a front, from ``height`` up to a ridge ``inward`` metres behind it, and chimneys."""
+        (x, left), (_, right) = ends
+        ridge, top = x + inward, height + rise
+        slope = rectangle((ridge, -top, left), (ridge, -top, right), (x, -height, left))
         surfaces = [Surface(BUILDING, *slope, self.roofs[0])]
         for _ in range(rng.integers(0, 3)):
-            z = rng.uniform(-width / 2 + 0.6, width / 2 - 0.6)
-            stack = wall((ridge - 0.45, z), (ridge + 0.45, z), height + rise - 0.8, height + rise + 1.3)
+            z = rng.uniform(0.1, 0.9) * (right - left) + left
+            stack = wall((ridge - 0.45, z), (ridge + 0.45, z), top - 0.8, top + 1.3)
             surfaces.append(Surface(BUILDING, *stack, self.walls[-1], two_sided=True))
         return surfaces
-
-
-def _seen_from_road(side: int, x: float, near: float, far: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The ground points of a front, its left end first."""
-    return ((x, far), (x, near)) if side > 0 else ((x, near), (x, far))
 
 
 def _bricks(rng: np.random.Generator, size: tuple[int, int], colour: RGB) -> Texture:

@@ -1,6 +1,7 @@
 """Cars, vans and buses: a side profile, drawn out to the vehicle's width."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import cv2
@@ -71,6 +72,7 @@ class CarModel:
             wheel=atlas.add(_wheel(rng)),
         )
 
+    @cached_property
     def surfaces(self) -> list[Surface]:
         """Body, flanks, wheels and the floor, which is there for its shadow."""
         half, profile = self.width / 2, self._profile()

@@ -9,7 +9,8 @@ from train.data.resize import Size
 from train.data.streets.flow import Flow, flow_between
 from train.data.streets.layout import build_scene
 from train.data.streets.raster import SAMPLES, Raster, rasterize
-from train.data.streets.shading import expose, shade
+from train.data.streets.sensor import expose
+from train.data.streets.shading import shade
 
 FRAMES = 64
 """Frames of a clip: 0 .. 63, about four seconds of driving."""
@@ -42,12 +43,12 @@ class Clip:
         """Frame ``t``, 0 <= t < `FRAMES`; `ValueError` outside."""
         raster = self._raster(t)
         picture = shade(self._scene, raster, t)
-        image = expose(picture, self._scene, np.random.default_rng([self.seed, t]))
+        image = expose(picture, self._scene.light, np.random.default_rng([self.seed, t]))
         return Frame(image, self._scene.label[raster.surface[::SAMPLES, ::SAMPLES]])
 
     def flow(self, t: int, k: int) -> Flow:
         """The flow from frame ``t`` to frame ``t + k``; ``k`` may be negative. `ValueError` outside of the clip."""
-        return flow_between(self._raster(t), self._raster(t + k))
+        return flow_between(self._raster(t), self._raster(t + k), self._scene.label)
 
     def _raster(self, t: int) -> Raster:
         if not 0 <= t < FRAMES:

@@ -1,7 +1,5 @@
 """Railings, wooden fences and low walls along the pavement."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from train.data.streets.atlas import AtlasBuilder, Tile
@@ -13,7 +11,8 @@ _SIZE = 64
 
 
 def fence_tile(rng: np.random.Generator, atlas: AtlasBuilder) -> Tile:
-    """Railings that one sees through, or boards, or stone."""
+    """Railings that one sees through, or boards, or stone; as high as one repeat of the tile."""
+    metres = (rng.uniform(1.6, 2.4), rng.uniform(0.8, 1.6))
     kind = rng.choice(3, p=(0.5, 0.25, 0.25))
     if kind == 0:
         texture = rough(rng, (_SIZE, _SIZE), choose(rng, (*GREYS, (40, 60, 45))))
@@ -22,21 +21,16 @@ def fence_tile(rng: np.random.Generator, atlas: AtlasBuilder) -> Tile:
         for bar in range(step // 4):
             solid[4:, bar::step] = 255
         solid[[6, 7, 8, 56, 57, 58]] = 255
-        return atlas.add(texture, solid)
+        return atlas.add(texture, solid, metres)
     texture = rough(rng, (_SIZE, _SIZE), choose(rng, (*GREYS, (120, 90, 60), (150, 100, 80), (90, 95, 70))))
     if kind == 1:
         texture[:, ::8] = texture[:, ::8] // 2
     else:
         texture[::8] = (texture[::8] * 0.8).astype(np.uint8)
-    return atlas.add(texture)
+    return atlas.add(texture, metres=metres)
 
 
 def fence(side: int, right: float, length: float, height: float, tile: Tile) -> list[Surface]:
-    """Panels of about two metres in a row along the street."""
-    panels = max(1, round(length / 2))
-    ends = np.linspace(-length / 2, length / 2, panels + 1)
-    surfaces = []
-    for near, far in pairwise(ends):
-        left_right = ((right, far), (right, near)) if side > 0 else ((right, near), (right, far))
-        surfaces.append(Surface(FENCE, *wall(*left_right, 0, height), tile, two_sided=True))
-    return surfaces
+    """A straight fence along the street."""
+    far, near = (right, side * length / 2), (right, -side * length / 2)
+    return [Surface(FENCE, *wall(far, near, 0, height), tile, two_sided=True)]

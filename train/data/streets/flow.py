@@ -1,4 +1,4 @@
-"""Exact optical flow: each pixel follows its surface by the projection of the two frames, nothing is estimated."""
+"""Exact optical flow: each pixel follows its surface by the projections of the two frames; nothing is estimated."""
 
 from dataclasses import dataclass
 
@@ -7,47 +7,45 @@ from numpy.typing import NDArray
 
 from train.data.streets.raster import SAMPLES, Raster
 
+_SAME_DEPTH = 0.02  # relative: nearer together than any two parts of the scene that hide each other
+_AWAY = -1e9  # stands for the place of points that are behind the camera
+
 
 @dataclass(frozen=True)
 class Flow:
     """Where the surface points of frame ``t`` stand at ``t + k``.
 
     ``displacement`` ``(H, W, 2)`` float32: x and y in pixels from a pixel at ``t`` to its surface point's place at
-    ``t + k``. ``visible`` ``(H, W)``: the point is in the frame at ``t + k`` and the pixel nearest to it shows the
-    same surface, so that it is not occluded.
+    ``t + k``. ``visible`` ``(H, W)``: the point is in the frame at ``t + k`` and not occluded: the pixel nearest to it
+    shows its surface, or one that adjoins it with the same class. Elsewhere the displacement is as exact, but of no use
+    for comparing pixels; points behind the camera have none, it is 0.
     """
 
     displacement: NDArray[np.float32]
     visible: NDArray[np.bool_]
 
 
-def flow_between(now: Raster, then: Raster) -> Flow:
-    """The flow between two rasters of one scene."""
+def flow_between(now: Raster, then: Raster, labels: NDArray[np.uint8]) -> Flow:
+    """The flow between two rasters of one scene, whose surfaces have these ``labels`` ``(S,)``."""
     surface = now.surface[::SAMPLES, ::SAMPLES]
     # From samples at t to the plane of the surface to samples at t + k: one homography a surface.
-    homography = then.to_sample @ now.from_sample
+    homography = (then.to_sample @ now.from_sample).transpose(1, 2, 0)
     y, x = (SAMPLES * axis.astype(np.float64) for axis in np.indices(surface.shape))
-    row_x, row_y, depth = (
-        row[0][surface] * x + row[1][surface] * y + row[2][surface] for row in homography.transpose(1, 2, 0)
-    )
-    before_camera = depth > 0
-    depth[~before_camera] = np.nan
-    target_x, target_y = row_x / depth, row_y / depth
-    displacement = np.stack([target_x - x, target_y - y], axis=-1) / SAMPLES
-    displacement[~before_camera] = 0
-    visible = before_camera & _shows(then, target_x / SAMPLES, target_y / SAMPLES, surface)
+    to_x, to_y, depth_ratio = (row[0][surface] * x + row[1][surface] * y + row[2][surface] for row in homography)
+    ahead = depth_ratio > 0
+    to_x = np.divide(to_x, depth_ratio, out=np.full_like(x, _AWAY), where=ahead)
+    to_y = np.divide(to_y, depth_ratio, out=np.full_like(y, _AWAY), where=ahead)
+    displacement = np.where(ahead[..., None], np.stack([to_x - x, to_y - y], axis=-1) / SAMPLES, 0)
+
+    height, width = surface.shape
+    column, row = np.round(to_x / SAMPLES).astype(int), np.round(to_y / SAMPLES).astype(int)
+    in_frame = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    nearest = SAMPLES * row[in_frame], SAMPLES * column[in_frame]
+    own, shown = surface[in_frame], then.surface[nearest]
+    # Inverse depth at t + k times depth at t + k, times the inverse depth at t: sky, at infinity, divides by nothing.
+    before = now.inverse_depth[::SAMPLES, ::SAMPLES][in_frame]
+    mismatch = np.abs(then.inverse_depth[nearest] * depth_ratio[in_frame] - before)
+    adjoins = (labels[own] == labels[shown]) & (mismatch < _SAME_DEPTH * before)
+    visible = np.zeros_like(in_frame)
+    visible[in_frame] = (own == shown) | adjoins
     return Flow(displacement.astype(np.float32), visible)
-
-
-def _shows(
-    raster: Raster, x: NDArray[np.float64], y: NDArray[np.float64], surface: NDArray[np.int32]
-) -> NDArray[np.bool_]:
-    """Whether the pixel nearest to ``x``, ``y`` shows ``surface``; not outside of the frame."""
-    shown = raster.surface[::SAMPLES, ::SAMPLES]
-    height, width = shown.shape
-    with np.errstate(invalid="ignore"):
-        inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
-    column = np.round(np.where(inside, x, 0)).astype(np.intp)
-    row = np.round(np.where(inside, y, 0)).astype(np.intp)
-    found: NDArray[np.bool_] = inside & (shown[row, column] == surface)
-    return found

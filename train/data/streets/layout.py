@@ -21,7 +21,7 @@ from train.data.streets.furniture import (
 from train.data.streets.ground import add_ground, add_sky
 from train.data.streets.light import Light
 from train.data.streets.people import bicyclist, bicyclist_tile, pedestrian, pedestrian_tiles
-from train.data.streets.plants import hedge, hedge_tile, tree, tree_tiles
+from train.data.streets.plants import hedge, hedge_tile, tree, tree_tiles, woods
 from train.data.streets.scene import Scene, SceneBuilder
 from train.data.streets.section import BEGIN, END, Section
 from train.data.streets.street import Street
@@ -87,8 +87,12 @@ def _add_plants(scene: SceneBuilder, rng: np.random.Generator, section: Section)
 
 
 def _add_horizon(scene: SceneBuilder, rng: np.random.Generator, leaves: Tile) -> None:
-    for right in (-150, -50, 50, 150):
-        scene.place(hedge(-1, 0, 1, rng.uniform(6, 14), leaves), END + 150, right, turn=0)
+    """Woods and houses far behind, so that streets and side roads do not end in the sky."""
+    for right in np.arange(-240.0, 240.0, 24.0):
+        half, height = rng.uniform(10, 20), rng.uniform(4, 13)
+        scene.place(woods(half, height, leaves), END + rng.uniform(90, 140), right)
+    for side in _SIDES:
+        scene.place(hedge(side, side * rng.uniform(70, 100), END + 200, rng.uniform(4, 9), leaves), END / 2, 0)
 
 
 def _add_furniture(scene: SceneBuilder, rng: np.random.Generator, section: Section) -> None:
@@ -109,7 +113,7 @@ def _add_furniture(scene: SceneBuilder, rng: np.random.Generator, section: Secti
             for along in _stations(rng, rng.uniform(1.8, 4), section)[: int(rng.integers(3, 14))]:
                 scene.place(bollard(metal), along, side * (kerb + 0.45))
         if rng.random() < 0.55:
-            at_kerb, height = rng.random() < 0.35, rng.uniform(0.8, 1.5)
+            at_kerb, height = rng.random() < 0.35, fencing.metres[1] if fencing.metres else 1
             for begin, end in section.between_side_roads():
                 length = min(30.0, (end - begin) * rng.uniform(0.3, 0.9))
                 along = rng.uniform(begin + length / 2, end - length / 2)
@@ -128,13 +132,13 @@ def _add_cars(scene: SceneBuilder, rng: np.random.Generator, section: Section) -
             for along in _stations(rng, rng.uniform(5.8, 9), section, margin=4):
                 if (car := some_car()).kind != "bus" and along > 3 and rng.random() < 0.8:
                     turn = 0.0 if side == section.drives or rng.random() < 0.2 else np.pi
-                    scene.place(car.surfaces(), along, side * (section.half_road - car.width / 2 - 0.2), turn)
+                    scene.place(car.surfaces, along, side * (section.half_road - car.width / 2 - 0.2), turn)
     for along in np.arange(rng.uniform(15, 40), 150, rng.uniform(18, 60)):
         speed = -rng.uniform(0.2, 0.8)
-        scene.place(some_car().surfaces(), float(along) + 20, section.oncoming_lane(), np.pi, (speed, 0))
+        scene.place(some_car().surfaces, float(along) + 20, section.oncoming_lane(), np.pi, (speed, 0))
     ahead = rng.uniform(9, 45)
     for _ in range(rng.integers(1, 4)):
-        scene.place(some_car().surfaces(), ahead + 6, section.own_lane(), 0.0, (rng.uniform(0.55, 0.8), 0))
+        scene.place(some_car().surfaces, ahead + 6, section.own_lane(), 0.0, (rng.uniform(0.55, 0.8), 0))
         ahead += rng.uniform(9, 30)
 
 

@@ -43,7 +43,7 @@ class Light:
             sky=_sky_colours(rng, int(weather)),
             clouds=(rng.uniform(0, 0.6), rng.uniform(0.7, 1), rng.uniform(0, 0.6))[weather],
             haze_m=float(np.exp(rng.uniform(np.log(120), np.log(1500)))),
-            exposure=float(np.exp(rng.normal(0.05, 0.28))),
+            exposure=float(np.exp(rng.normal(0.05, 0.24))),
             cast=np.exp(rng.normal(0, 0.05, 3)),
             gamma=float(np.exp(rng.normal(0, 0.12))),
             read_noise=rng.uniform(0.8, 3.0),
@@ -59,7 +59,7 @@ class Light:
         z = np.cos(turn) * normal[:, 2] - np.sin(turn) * normal[:, 0]
         facing = np.stack([x, normal[:, 1], z], axis=1) @ self.sun
         # A leaf, a figure or a sign scatters what comes from behind, too.
-        incidence = np.where(two_sided, 0.4 + 0.6 * np.abs(facing), np.maximum(facing, 0))[:, None]
+        incidence = np.where(two_sided, 0.3 + 0.5 * np.abs(facing), np.maximum(facing, 0))[:, None]
         ambient = (1 - self.direct) * (0.78 - 0.22 * normal[:, 1:2])
         light = ambient * (1.0, 1.02, 1.06) + 1.25 * self.direct * incidence * self.warmth
         light[emits] = 1

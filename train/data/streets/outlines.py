@@ -1,6 +1,7 @@
 """Outlines as the camera sees them: projected, cut off before the camera, left out where they cannot be seen."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +16,24 @@ SHIFT = 4
 Box = tuple[int, int, int, int]
 Corners = NDArray[np.int32]
 
+
+class Outline(NamedTuple):
+    """A part of a surface, in samples of the picture."""
+
+    surface: int
+    corners: Corners  # (V, 2) in fixed point
+    box: Box  # x0, y0, x1, y1 around it, clipped to the picture
+    nearest_m: float  # depth of its nearest corner
+
+
 _NEAR_M = 0.3
-_FAINT = 0.6  # outlines thinner than this everywhere, in samples, are left out: they would flicker
+_FAINT = 1.0  # samples: smaller outlines would only flicker
 
 
-def visible_outlines(
-    scene: Scene, to_sample: Array, drawn: NDArray[np.bool_], size: Size
-) -> Iterator[tuple[int, Corners, Box]]:
+def visible_outlines(scene: Scene, to_sample: Array, drawn: NDArray[np.bool_], size: Size) -> Iterator[Outline]:
     """The outlines of ``drawn`` surfaces ``(S,)`` that touch a picture of ``size`` samples.
 
-    ``to_sample`` ``(S, 3, 3)`` takes the surfaces' planes to homogeneous samples.
-
-    Yields:
-        The surface, its corners ``(V, 2)`` in fixed point, and the box ``(x0, y0, x1, y1)`` that holds them, clipped.
+    ``to_sample`` ``(S, 3, 3)`` takes the surfaces' planes to homogeneous samples. They come in the scene's order.
     """
     starts = scene.first_point[:-1]
     surface = np.repeat(scene.owner, np.diff(scene.first_point))
@@ -40,6 +46,7 @@ def visible_outlines(
     touches = ((high > 0) & (low < size[::-1])).all(axis=1) & ((high - low).max(axis=1) > _FAINT)
     chosen = np.flatnonzero(drawn[scene.owner] & (farthest > _NEAR_M) & (touches | cut))
     fixed, boxes = _fixed_point(corners), _boxes(low, high, size)
+    owners, depths = scene.owner.tolist(), nearest.tolist()
     for outline in chosen.tolist():
         span = slice(scene.first_point[outline], scene.first_point[outline + 1])
         seen, box = fixed[span], boxes[outline]
@@ -47,7 +54,7 @@ def visible_outlines(
             part = _before_camera(projected[span])
             seen, box = _fixed_point(part), _boxes(part.min(axis=0)[None], part.max(axis=0)[None], size)[0]
         if box[0] < box[2] and box[1] < box[3]:
-            yield int(scene.owner[outline]), seen, tuple(box)
+            yield Outline(owners[outline], seen, box, max(depths[outline], _NEAR_M))
 
 
 def _before_camera(projected: Array) -> Array:
@@ -67,9 +74,8 @@ def _fixed_point(corners: Array) -> Corners:
     return np.asarray(np.round(corners * 2**SHIFT), np.int32)
 
 
-def _boxes(low: Array, high: Array, size: Size) -> list[list[int]]:
+def _boxes(low: Array, high: Array, size: Size) -> list[Box]:
     limits = (size[1], size[0])
     first = np.clip(np.floor(low), 0, limits)
     last = np.clip(np.ceil(high) + 1, 0, limits)
-    boxes: list[list[int]] = np.concatenate([first, last], axis=1).astype(int).tolist()
-    return boxes
+    return [(x0, y0, x1, y1) for x0, y0, x1, y1 in np.concatenate([first, last], axis=1).astype(int).tolist()]

@@ -54,6 +54,14 @@ def hedge(side: int, right: float, length: float, height: float, tile: Tile) -> 
     return [Surface(TREE, *wall(*ends, 0, height), tile), Surface(TREE, *wall(*flank, 0, height), tile)]
 
 
+def woods(half: float, height: float, leaves: Tile) -> list[Surface]:
+    """Trees so far away that they are one mass, ``2 half`` metres wide."""
+    top = [
+        (x * half, height * rise) for x, rise in ((1, 0.5), (0.7, 0.9), (0.3, 1), (-0.2, 0.85), (-0.6, 1), (-1, 0.6))
+    ]
+    return [Surface(TREE, *facing([(-half, 0), (half, 0), *top]), leaves, two_sided=True)]
+
+
 def _leaves(rng: np.random.Generator, size: tuple[int, int]) -> Texture:
     return rough(rng, size, choose(rng, _LEAVES, 10), 0.28, 0.18)
 
@@ -90,7 +98,7 @@ def _branch(
     end = start + length * np.array([np.cos(angle), np.sin(angle)])
     ends = [(int(x), int(y)) for x, y in np.round((start, end))]
     cv2.line(solid, ends[0], ends[1], (255.0,), max(1, round(thickness)))
-    if length > 7:
+    if length > 9:
         for turn in (-1, 1, 0.2):
             spread = turn * rng.uniform(0.25, 0.7)
             _branch(rng, solid, end, angle + spread, length * rng.uniform(0.62, 0.8), thickness * 0.62)

@@ -79,6 +79,7 @@ class SceneBuilder:
         tiles = [surface.tile for surface in surfaces]
         motion, body = np.array(self._motion), np.array(self._body)
         planes = np.stack([surface.plane for surface in surfaces])
+        points = np.concatenate([outline for outline, _ in outlines])
         turn = motion[body, 2] + self.street.curvature * motion[body, 0]
         flags = np.array([(s.two_sided, s.emits, s.ground, s.casts_shadow, s.tile.cutout) for s in surfaces]).T
         two_sided, emits, ground, casts_shadow, cutout = flags
@@ -91,7 +92,7 @@ class SceneBuilder:
             motion=motion,
             body=body,
             plane=planes,
-            to_tile=np.stack([surface.to_tile() for surface in surfaces]),
+            to_tile=np.stack([surface.to_tile for surface in surfaces]),
             tile=np.array([(tile.x, tile.y, tile.width, tile.height) for tile in tiles], np.float32),
             colour=(tint * light.on(planes, turn, two_sided, emits)).astype(np.float32),
             label=np.array([surface.label for surface in surfaces], np.uint8),
@@ -100,7 +101,7 @@ class SceneBuilder:
             two_sided=two_sided | ground,
             casts_shadow=casts_shadow,
             emits=emits,
-            points=np.concatenate([np.insert(outline, 2, 1, axis=1) for outline, _ in outlines]),
+            points=np.concatenate([points, np.ones((len(points), 1))], axis=1),
             first_point=np.cumsum([0, *(len(outline) for outline, _ in outlines)]),
             owner=np.array([index for _, index in outlines]),
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BEGIN, END = -12.0, 200.0
+BEGIN, END = -12.0, 170.0
 """Metres along the centre line between which the street is furnished."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,17 +35,19 @@ class Surface:
     ground: bool = False  # painted on the ground in the order of the scene, below everything that stands
     emits: bool = False  # shown as it is, without light or haze
 
+    @cached_property
     def to_tile(self) -> Array:
         """``(3, 3)`` from ``(u, v, 1)`` to the tile, whose sides are 1."""
         if self.tile.metres is not None:
-            return np.asarray(np.diag([1 / self.tile.metres[0], 1 / self.tile.metres[1], 1.0]))
+            width, height = self.tile.metres
+            return np.array([[1 / width, 0, 0], [0, 1 / height, 0], [0, 0, 1.0]])
         points = np.concatenate(self.outlines)
         low, high = points.min(axis=0), points.max(axis=0)
         scale = (1 - 2 * _MARGIN) / (high - low)
         shift = _MARGIN - low * scale
         if self.mirrored:
             scale[0], shift[0] = -scale[0], 1 - shift[0]
-        return np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]], [0, 0, 1]])
+        return np.asarray([[scale[0], 0, shift[0]], [0, scale[1], shift[1]], [0, 0, 1]], np.float64)
 
 
 def plane(origin: Point, u_axis: Point, v_axis: Point) -> Array:
