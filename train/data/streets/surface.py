@@ -47,12 +47,14 @@ class Surface:
         shift = _MARGIN - low * scale
         if self.mirrored:
             scale[0], shift[0] = -scale[0], 1 - shift[0]
-        return np.asarray([[scale[0], 0, shift[0]], [0, scale[1], shift[1]], [0, 0, 1]], np.float64)
+        mapping = np.eye(3)
+        mapping[[0, 1], [0, 1]], mapping[:2, 2] = scale, shift
+        return mapping
 
 
 def plane(origin: Point, u_axis: Point, v_axis: Point) -> Array:
     """``(4, 3)`` of a plane by a point of it and two perpendicular unit vectors in it."""
-    return np.array([[*u_axis, 0.0], [*v_axis, 0.0], [*origin, 1.0]]).T
+    return np.stack([np.array([*u_axis, 0.0]), np.array([*v_axis, 0.0]), np.array([*origin, 1.0])], axis=1)
 
 
 def rectangle(top_left: Point, top_right: Point, bottom_left: Point) -> tuple[Array, list[Array]]:
