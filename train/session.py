@@ -1,0 +1,137 @@
+"""All parts of a training run, built from its config and on their device."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from train.checkpoint import TrainingState, check_classes, load_run
+from train.config import RunConfig
+from train.data.batches import Batch, training_batches
+from train.data.dataset import Dataset
+from train.data.open import open_dataset
+from train.data.transforms import TrainTransform
+from train.errors import UserError
+from train.losses.contract import FusedChannels
+from train.losses.registry import LossSum
+from train.models.build import build_model
+from train.models.smp import SmpNetwork
+from train.optimizer import build_average, build_optimizer
+from train.precision import Precision, choose_device
+from train.run_directory import RunDirectory, open_run
+
+
+@dataclass
+class Session:
+    """What the recipe works with."""
+
+    config: RunConfig
+    run: RunDirectory
+    train_set: Dataset
+    val_set: Dataset
+    teacher: SmpNetwork | None
+    state: TrainingState
+    precision: Precision
+    memory_format: torch.memory_format
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.precision.device
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches of the steps that are left, on the device."""
+        loop, seed = self.config.loop, self.config.seed
+        transform = TrainTransform(self.config.data)
+        for image, label in training_batches(
+            self.train_set, transform, loop.batch_size, seed, self.state.step, loop.steps, loop.workers
+        ):
+            yield (
+                image.to(self.device, memory_format=self.memory_format, non_blocking=True),
+                label.to(self.device, non_blocking=True),
+            )
+
+    def failure(self, reason: str) -> UserError:
+        """The error that ends this run."""
+        return UserError(f"{self.run.root}: {reason}")
+
+    def place(self, network: nn.Module) -> None:
+        """Move a network to the device, in the memory format of the run."""
+        network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
+
+
+def open_session(config: RunConfig) -> Session:
+    """Wire a run: data, networks, losses, optimiser; restored from its last checkpoint where the config says so.
+
+    Raises:
+        UserError: anything wrong with the config, the data or the teacher. No run directory has been made then.
+    """
+    train_set = open_dataset(config.data, config.data.train_split)
+    val_set = open_dataset(config.data, config.data.val_split)
+    config = _resolve(config, train_set)
+    precision = Precision.of(choose_device(config.loop.device), config.loop.amp)
+    torch.set_num_threads(config.loop.threads or torch.get_num_threads())
+    torch.manual_seed(config.seed)  # right before the model: it starts the same with a teacher and without
+    model = build_model(config.model, len(train_set.classes))
+    teacher = _load_teacher(config, train_set)
+    losses = _build_losses(config, model, teacher)
+    _check_sizes(config, model, teacher)
+
+    run = open_run(config)
+    state = TrainingState(
+        model=model,
+        losses=losses,
+        optimizer=build_optimizer(config.optimizer, [model, losses]),
+        scaler=precision.scaler(),
+        average=build_average(config.optimizer, model),
+    )
+    memory_format = torch.channels_last if config.loop.channels_last else torch.contiguous_format
+    session = Session(config, run, train_set, val_set, teacher, state, precision, memory_format)
+    for network in (model, losses, teacher, state.average):
+        if network is not None:
+            session.place(network)
+    if config.resume:
+        _resume(session)
+    return session
+
+
+def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """Write the dataset's own classes, colours and mapping into the config, so that a run says what its ids mean."""
+    own = {"classes": dataset.classes, "palette": dataset.palette, "label_map": dataset.label_map}
+    data = config.data.model_copy(update=own)
+    return config.model_copy(update={"data": data})
+
+
+def _load_teacher(config: RunConfig, dataset: Dataset) -> SmpNetwork | None:
+    if config.teacher is None:
+        return None
+    source = Path(config.teacher.run)
+    trained = load_run(source, config.teacher.checkpoint)
+    check_classes(trained, source, dataset.classes, dataset.name)
+    return trained.network.requires_grad_(False)
+
+
+def _build_losses(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | None) -> LossSum:
+    channels = None
+    if teacher is not None:
+        channels = FusedChannels(student=model.fused_channels, teacher=teacher.fused_channels)
+    losses = LossSum(config.losses, channels)
+    if losses.needs_teacher and teacher is None:
+        raise UserError("teacher: a loss of this run needs one: set --teacher.run RUN, or remove the loss")
+    return losses
+
+
+def _check_sizes(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | None) -> None:
+    multiple = max(model.multiple, teacher.multiple if teacher else 1)
+    for key, size in (("size", config.data.size), ("crop", config.data.crop or config.data.size)):
+        if any(side % multiple for side in size):
+            raise UserError(f"data.{key}: {size}: both sides must be multiples of {multiple}, the networks' stride")
+
+
+def _resume(session: Session) -> None:
+    run, state = session.run, session.state
+    if (run.checkpoints / "last").is_dir():
+        state.restore(run.checkpoint("last"))
+    run.forget_after(state.step)
