@@ -29,7 +29,9 @@ def main() -> None:
     listener = listen(options.host, options.port)
     on = f"{engine.device}, {engine.threads} threads, {engine.runtime}"
     print(f"serving {bundle.manifest.name} ({on}) on {url_of(listener)}", flush=True)
-    Server(service, listener, options.log_level).run()
+    server = Server(service, listener, options.log_level)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    server.run()
 
 
 def _exit(*_: object) -> None:

@@ -64,7 +64,7 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # async: a plain function would cost a hop to a thread
     service: Service = request.app.state.service
     return service
 

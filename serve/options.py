@@ -29,10 +29,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
     """One option for each of `Limits`, with the environment's defaults."""
-    try:
-        defaults = Limits()
-    except ValidationError as error:
-        raise _explained(error, ENVIRONMENT_PREFIX) from None
+    defaults = environment_limits()
     group = parser.add_argument_group("limits", f"Other defaults from the environment: {ENVIRONMENT_PREFIX}<NAME>.")
     for name, field in Limits.model_fields.items():
         group.add_argument(
@@ -44,6 +41,14 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def environment_limits() -> Limits:
+    """The limits that the environment sets, and the defaults of the others; `UserError` if one is out of range."""
+    try:
+        return Limits()
+    except ValidationError as error:
+        raise _explained(error, ENVIRONMENT_PREFIX) from None
+
+
 def available_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -51,6 +56,8 @@ def available_cores() -> int:
 
 def limits_of(options: argparse.Namespace) -> Limits:
     """The limits among parsed options; `UserError` if one is out of range."""
+    if options.threads < 1:
+        raise UserError(f"--threads: Input should be greater than 0 (given: {options.threads})")
     try:
         return Limits(**{name: getattr(options, name) for name in Limits.model_fields})
     except ValidationError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +44,7 @@ class Pipeline:
         self.engine = engine
         self.manifest = manifest
         self.max_pixels = max_pixels
+        cv2.setNumThreads(1)  # requests run side by side, none may take all cores for a resize
 
     def segment(self, data: bytes) -> Segmentation:
         """Class ids at the image's own size; `train.data.image.ImageError` if ``data`` is no such image."""

@@ -14,6 +14,8 @@ _BACKLOG = 128  # connections that wait until they are accepted
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening TCP socket; port 0 takes a free one. `UserError` if the address is not to be had."""
+    if not 0 <= port <= 65535:
+        raise UserError(f"--port {port}: ports are 0 to 65535")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)

@@ -1,12 +1,11 @@
 """Read the one image of a request, no further than the limits."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 
 from fastapi import HTTPException, Request
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
+from serve.form import FormError, parse_form
 from serve.limits import Limits
 
 FIELD = "image"
@@ -20,33 +19,28 @@ async def read_upload(request: Request, limits: Limits) -> bytes:
 
     Raises:
         HTTPException: 408 too slow, 413 too large (reading stops there), 400 empty or a damaged form, 422 a form
-            without that field.
+            without exactly one such file.
     """
     try:
-        return await asyncio.wait_for(_read(request, limits.max_upload_bytes), limits.upload_timeout_s)
+        body = await asyncio.wait_for(_read(request, limits.max_upload_bytes), limits.upload_timeout_s)
     except asyncio.TimeoutError:
         seconds = limits.upload_timeout_s
         raise HTTPException(408, f"the body did not arrive within {seconds:g} s: send a smaller image") from None
-
-
-async def _read(request: Request, max_bytes: int) -> bytes:
-    _check_announced(request.headers.get("content-length"), max_bytes)
-    stream = _bounded(request.stream(), max_bytes)
-    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        data = await _read_form(request, stream, max_bytes)
-    else:
-        data = b"".join([chunk async for chunk in stream])
+    content_type = request.headers.get("content-type", "")
+    data = _from_form(content_type, body) if content_type.lower().startswith("multipart/form-data") else body
     if not data:
         raise HTTPException(400, f"the image is empty (0 bytes): {_HOW}")
     return data
 
 
-def _check_announced(content_length: str | None, max_bytes: int) -> None:
-    if content_length is not None and content_length.isdigit() and int(content_length) > max_bytes:
-        raise _too_large(f"{content_length} bytes", max_bytes)
+async def _read(request: Request, max_bytes: int) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise _too_large(f"{announced} bytes", max_bytes)
+    return b"".join([chunk async for chunk in _bounded(request.stream(), max_bytes)])
 
 
-async def _bounded(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _bounded(stream: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
     received = 0
     async for chunk in stream:
         received += len(chunk)
@@ -61,35 +55,13 @@ def _too_large(size: str, max_bytes: int) -> HTTPException:
     )
 
 
-class _FormParser(MultiPartParser):
-    """Keeps files in memory, where the body's limit bounds them, and knows whether the form came to its end."""
-
-    def __init__(self, request: Request, stream: AsyncGenerator[bytes, None], max_bytes: int) -> None:
-        super().__init__(request.headers, stream, max_files=1, max_fields=8)
-        self.spool_max_size = max_bytes
-        self.complete = False
-
-    def on_end(self) -> None:
-        self.complete = True
-
-
-async def _read_form(request: Request, stream: AsyncGenerator[bytes, None], max_bytes: int) -> bytes:
-    parser = _FormParser(request, stream, max_bytes)
+def _from_form(content_type: str, body: bytes) -> bytes:
     try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise HTTPException(400, f"the multipart form is damaged ({error.message.rstrip('.')}): {_HOW}") from None
-    if not parser.complete:
-        raise HTTPException(400, "the multipart form ends before its last boundary: send it again, whole")
-    return await _image_field(form)
-
-
-async def _image_field(form: FormData) -> bytes:
-    file = form.get(FIELD)
-    if not isinstance(file, UploadFile):
-        have = ", ".join(f"'{name}'" for name in form) or "none"
-        raise HTTPException(422, f"the form has no file field '{FIELD}' (its fields: {have}): {_HOW}")
-    try:
-        return await file.read()
-    finally:
-        await file.close()
+        fields = parse_form(content_type, body)
+    except FormError as error:
+        raise HTTPException(400, f"the multipart form is damaged ({error}): {_HOW}") from None
+    images = [field.data for field in fields if field.name == FIELD and field.filename is not None]
+    if len(images) != 1:
+        have = ", ".join(f"'{field.name}'" for field in fields) or "none"
+        raise HTTPException(422, f"the form has {len(images)} files '{FIELD}', not one (its fields: {have}): {_HOW}")
+    return bytes(images[0])

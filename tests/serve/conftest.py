@@ -1,7 +1,10 @@
 """A tiny real bundle whose right answer is known, and real server processes on it."""
 
+import http.client
+import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from PIL import Image
 
 from export.bundle import InputSpec, Manifest, file_record, save_manifest
 
@@ -97,22 +101,71 @@ def server(bundle: Path) -> Iterator[ServerProcess]:
     assert "Traceback" not in errors
 
 
-@pytest.fixture
-def start_server(bundle: Path) -> Iterator[Callable[..., ServerProcess]]:
-    """Starts further servers; ends those that the test left running."""
-    running: list[ServerProcess] = []
-
-    def start(*options: str, **launch: tuple[str, ...]) -> ServerProcess:
-        running.append(ServerProcess(bundle, *options, **launch))
-        return running[-1]
-
-    yield start
-    for process in running:
-        if process.process.poll() is None:
-            process.stop()
+@pytest.fixture(scope="session")
+def small_server(bundle: Path) -> Iterator[ServerProcess]:
+    """A server with every limit within a test's reach."""
+    limits = "--max-upload-bytes 20000 --max-pixels 10000 --max-concurrency 2 --upload-timeout-s 600"
+    running = ServerProcess(bundle, *limits.split())
+    yield running
+    code, errors = running.stop()
+    assert code == 0
+    assert "Traceback" not in errors
 
 
-@pytest.fixture
+class SlowPost:
+    """A POST /segment whose body is sent piece by piece."""
+
+    def __init__(self, server: ServerProcess, announced: int | None, content_type: str = "image/png") -> None:
+        self.connection = socket.create_connection((httpx.URL(server.url).host, httpx.URL(server.url).port), timeout=30)
+        self.chunked = announced is None
+        length = "Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {announced}"
+        head = f"POST /segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n{length}\r\n\r\n"
+        self.connection.sendall(head.encode())
+
+    def __enter__(self) -> "SlowPost":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+
+    def answer(self) -> httpx.Response:
+        response = http.client.HTTPResponse(self.connection)
+        response.begin()
+        return httpx.Response(response.status, headers=response.getheaders(), content=response.read())
+
+
+@pytest.fixture(scope="session")
+def slow_post() -> type[SlowPost]:
+    return SlowPost
+
+
+@pytest.fixture(scope="session", name="make_bundle")
+def make_bundle_fixture() -> Callable[..., Path]:
+    return make_bundle
+
+
+@pytest.fixture(scope="session")
+def server_process() -> type[ServerProcess]:
+    return ServerProcess
+
+
+@pytest.fixture(scope="session")
+def encode() -> Callable[..., bytes]:
+    """Pixels to the bytes of an image file; a PNG unless told otherwise."""
+
+    def encode(pixels: np.ndarray, kind: str = "PNG", mode: str | None = None) -> bytes:
+        file = io.BytesIO()
+        picture = Image.fromarray(pixels) if mode is None else Image.frombuffer(mode, pixels.shape[1::-1], pixels)
+        picture.save(file, kind)
+        return file.getvalue()
+
+    return encode
+
+
+@pytest.fixture(scope="session")
 def image() -> np.ndarray:
     """RGB at the network's own size, blocks of the three colours with noise."""
     random = np.random.default_rng(0)

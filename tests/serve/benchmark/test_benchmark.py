@@ -1,0 +1,106 @@
+"""`python -m serve.benchmark` of a bundle and of a running server: the rows, the JSON file, the manifest."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from export.bundle import load_bundle
+from serve.benchmark.__main__ import main
+from serve.benchmark.measurement import Measurement, Plan
+from serve.timing import STAGES
+from train.errors import UserError
+
+FEW = ("--samples", "5", "--warmup", "2", "--threads", "1")
+
+
+@pytest.fixture
+def benchmark(monkeypatch) -> Callable[..., None]:
+    def run(*arguments: object) -> None:
+        monkeypatch.setattr(sys, "argv", ["serve.benchmark", *map(str, arguments)])
+        main()
+
+    return run
+
+
+@pytest.fixture
+def street(tmp_path, encode, image):
+    path = tmp_path / "street.png"
+    path.write_bytes(encode(image))
+    return path
+
+
+def test_a_bundle_is_timed_stage_by_stage_and_over_http(benchmark, bundle, street, tmp_path, capsys):
+    benchmark(bundle, "--image", street, "--json", tmp_path / "times.json", "--batch", 3, *FEW)
+    report = json.loads((tmp_path / "times.json").read_text())
+    rows = {row["stage"]: row for row in report["measurements"]}
+    assert list(rows) == [*STAGES, "whole request"]
+    for row in rows.values():
+        assert (row["warmup"], row["samples"]) == (2, 5)
+        assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"]
+    assert rows["inference"]["batch"] == 3
+    assert rows["inference"]["scope"].startswith("batch 3, 48x64")
+    assert rows["decode"]["batch"] == rows["whole request"]["batch"] == 1
+    table = capsys.readouterr().out
+    for text in (*rows, "p50", "p90", "p99", "threads", "warm-up", "samples", *(row["scope"] for row in rows.values())):
+        assert text in table
+
+
+def test_a_running_server_is_timed_from_both_sides(benchmark, server, street, tmp_path):
+    benchmark("--url", server.url, "--image", street, "--json", tmp_path / "times.json", *FEW)
+    report = json.loads((tmp_path / "times.json").read_text())
+    rows = {row["stage"]: row for row in report["measurements"]}
+    assert report["target"] == server.url
+    assert list(rows) == [*STAGES, "whole request"]
+    assert rows["whole request"]["p50_ms"] > sum(rows[stage]["p50_ms"] for stage in STAGES) / 2
+    assert rows["inference"]["scope"] == "as the server timed it"
+
+
+def test_the_bundles_samples_are_sent_and_its_manifest_keeps_the_latency(benchmark, bundle, street, tmp_path):
+    own = shutil.copytree(bundle, tmp_path / "bundle")
+    (own / "samples").mkdir()
+    shutil.copy(street, own / "samples")
+    for _ in range(2):
+        benchmark(own, "--write", *FEW)
+    (latency,) = load_bundle(own).manifest.latency
+    assert latency.scope == "inference, batch 1, 48x64, normalisation to class ids"
+    assert (latency.threads, latency.samples) == (1, 5)
+    assert latency.runtime.startswith("onnxruntime")
+
+
+def test_percentiles_leave_out_the_warm_up():
+    row = Measurement.of("decode", "scope", [900.0, 800.0, *map(float, range(101))], Plan(warmup=2, samples=101))
+    assert (row.p50_ms, row.p90_ms, row.p99_ms, row.samples) == (50, 90, 99, 101)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "nothing to time"),
+        (("BUNDLE",), r"no images in .*samples: give --image FILE or --images DIR"),
+        (("BUNDLE", "--images", "/nowhere"), "no images in /nowhere"),
+        (("BUNDLE", "--image", "/nowhere.png"), "/nowhere.png: cannot be read"),
+        (("BUNDLE", "--image", "STREET", "--samples", "0"), "--samples 0: at least 1"),
+        (
+            ("--url", "http://127.0.0.1:9", "--image", "STREET"),
+            "http://127.0.0.1:9.*is `python -m serve` running there",
+        ),
+        (("--url", "http://127.0.0.1:9", "--write"), "leave out --url"),
+        (("--url", "nonsense", "--image", "STREET"), "nonsense"),
+        (("nowhere", "--image", "STREET"), "no bundle here"),
+    ],
+)
+def test_a_mistake_is_one_line(benchmark, bundle, street, arguments, message):
+    paths = {"BUNDLE": bundle, "STREET": street}
+    with pytest.raises(UserError, match=message) as error:
+        benchmark(*(paths.get(argument, argument) for argument in arguments))
+    assert "\n" not in str(error.value)
+
+
+def test_a_server_that_refuses_is_quoted(benchmark, small_server, encode, image, tmp_path):
+    large = tmp_path / "large.png"
+    large.write_bytes(encode(image.repeat(3, 0).repeat(3, 1)))
+    with pytest.raises(UserError, match=r"status 413: .*more than the limit of 10000"):
+        benchmark("--url", small_server.url, "--image", large, *FEW)
