@@ -29,10 +29,6 @@ class LoopConfig(BaseModel):
     channels_last: bool = Field(default=True, description="memory format of images and networks")
 
 
-def _labels_alone() -> list[AnyLossConfig]:
-    return [CrossEntropyConfig()]
-
-
 class RunConfig(BaseModel):
     """Train a segmentation network, alone or distilled from a teacher."""
 
@@ -47,7 +43,7 @@ class RunConfig(BaseModel):
     model: ModelConfig = Field(default_factory=ModelConfig, description="the network that is trained")
     teacher: TeacherConfig | None = Field(default=None, description="the run that teaches; none: no distillation")
     losses: list[AnyLossConfig] = Field(
-        default_factory=_labels_alone,
+        default=[CrossEntropyConfig()],
         description="the losses, added up, each with weight and schedule",
     )
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")

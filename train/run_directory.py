@@ -64,10 +64,11 @@ class RunDirectory:
             file.write(json.dumps(record) + "\n")
 
     def records(self) -> list[dict[str, Any]]:
-        """All lines of ``metrics.jsonl``."""
+        """All whole lines of ``metrics.jsonl``; a crash may have cut the last one short."""
         if not self.metrics.is_file():
             return []
-        return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+        lines = self.metrics.read_text(encoding="utf-8").split("\n")[:-1]
+        return [json.loads(line) for line in lines]
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics of steps that a resumed run will do again."""
@@ -144,7 +145,8 @@ def load_state(folder: Path) -> dict[str, Any]:
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A path to write to beside ``target``; it takes the target's name at the end, or disappears on an error."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    # One name for every process: what a killed one left behind is cleared by the next write of the same target.
+    temporary = target.with_name(f".{target.name}.tmp")
     _remove(temporary)
     try:
         yield temporary
@@ -187,7 +189,7 @@ def _check_same_config(run: RunDirectory, config: RunConfig) -> None:
 
 def _differing(old: Any, new: Any, prefix: str = "") -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in old.keys() | new.keys():
+        for key in sorted(old.keys() | new.keys()):
             yield from _differing(old.get(key), new.get(key), f"{prefix}.{key}" if prefix else key)
     elif old != new:
         yield prefix

