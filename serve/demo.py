@@ -86,9 +86,11 @@ def _table(scores: dict[str, Any], manifest: dict[str, Any], latency: dict[str, 
         size = (f"{score['parameters'] / 1e6:.2f} M", f"{score['macs'] / 1e9:.2f} G")
         table.add_row(titles[role], f"{score['miou']:.4f}", f"{score['macc']:.4f}", *size, "", "", "")
     accuracy = manifest["accuracy"]
-    p50 = {stage["stage"]: f"{stage['p50_ms']:.1f} ms" for stage in latency["stages"]}
+    p50 = {row["stage"]: f"{row['p50_ms']:.1f} ms" for row in latency["measurements"]}
     exact = f"{accuracy['agreement']:.6f}"
-    table.add_row("its bundle", f"{accuracy['miou_bundle']:.4f}", "", "", "", exact, p50["inference"], p50["request"])
+    table.add_row(
+        "its bundle", f"{accuracy['miou_bundle']:.4f}", "", "", "", exact, p50["inference"], p50["whole request"]
+    )
     return table
 
 

@@ -7,6 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from export.bundle import Bundle, BundleError, Manifest
+from export.session import session_options
 from train.errors import UserError
 
 Device = Literal["cpu", "cuda"]
@@ -45,7 +46,9 @@ class OnnxRuntimeEngine:
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         path = bundle.file("onnx")
         try:
-            self._session = onnxruntime.InferenceSession(path, _options(self.threads), providers=_providers(device))
+            self._session = onnxruntime.InferenceSession(
+                path, session_options(self.threads), providers=_providers(device)
+            )
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             reason = str(error).strip().splitlines()[0]
             raise BundleError(f"{path}: ONNX Runtime cannot load it ({reason}): export the bundle again") from None
@@ -59,16 +62,6 @@ class OnnxRuntimeEngine:
         """RGB ``(N, h, w, 3)`` to class ids ``(N, h, w)``."""
         (ids,) = self._session.run([self._output], {self._input: images})
         return np.asarray(ids, np.uint8)
-
-
-def _options(threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors: warnings of graph optimisation say nothing to who runs a server
-    return options
 
 
 def _providers(device: Device) -> list[str]:
