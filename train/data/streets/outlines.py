@@ -27,7 +27,7 @@ class Outline(NamedTuple):
 
 
 _NEAR_M = 0.3
-_FAINT = 1.0  # samples: smaller outlines would only flicker
+_FAINT = 1.5  # samples: smaller outlines would only flicker
 
 
 def visible_outlines(scene: Scene, to_sample: Array, drawn: NDArray[np.bool_], size: Size) -> Iterator[Outline]:
@@ -35,20 +35,24 @@ def visible_outlines(scene: Scene, to_sample: Array, drawn: NDArray[np.bool_], s
 
     ``to_sample`` ``(S, 3, 3)`` takes the surfaces' planes to homogeneous samples. They come in the scene's order.
     """
-    starts = scene.first_point[:-1]
-    surface = np.repeat(scene.owner, np.diff(scene.first_point))
-    projected = (to_sample[surface] @ scene.points[:, :, None])[..., 0]
+    count = np.diff(scene.first_point)
+    surface = np.repeat(scene.owner, count)
+    kept = drawn[surface]
+    projected = (to_sample[surface[kept]] @ scene.points[kept][:, :, None])[..., 0]
+    owner, count = scene.owner[drawn[scene.owner]], count[drawn[scene.owner]]
+    ends = np.cumsum(count)
+    starts = ends - count
     depth = projected[:, 2]
     nearest, farthest = np.minimum.reduceat(depth, starts), np.maximum.reduceat(depth, starts)
     cut = (nearest < _NEAR_M) & (farthest > _NEAR_M)
     corners = projected[:, :2] / np.maximum(depth, _NEAR_M)[:, None]
     low, high = np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)
     touches = ((high > 0) & (low < size[::-1])).all(axis=1) & ((high - low).max(axis=1) > _FAINT)
-    chosen = np.flatnonzero(drawn[scene.owner] & (farthest > _NEAR_M) & (touches | cut))
+    chosen = np.flatnonzero((farthest > _NEAR_M) & (touches | cut))
     fixed, boxes = _fixed_point(corners), _boxes(low, high, size)
-    owners, depths = scene.owner.tolist(), nearest.tolist()
+    owners, depths = owner.tolist(), nearest.tolist()
     for outline in chosen.tolist():
-        span = slice(scene.first_point[outline], scene.first_point[outline + 1])
+        span = slice(starts[outline], ends[outline])
         seen, box = fixed[span], boxes[outline]
         if cut[outline]:
             part = _before_camera(projected[span])

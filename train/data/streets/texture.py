@@ -1,5 +1,6 @@
 """Colours and rough base textures, which everything in the street is painted on."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,4 +30,5 @@ def rough(
 ) -> Texture:
     """A tileable texture ``(*size, 3)`` of one colour with fine and coarse variations, as shares of the colour."""
     relief = 1 + grain * noise(rng, size, "grain") + patches * noise(rng, size, "patches")
-    return np.asarray(np.clip(relief[..., None] * np.asarray(colour, np.float32), 0, 255), np.uint8)
+    channels = [np.clip(relief * value, 0, 255).astype(np.uint8) for value in colour]
+    return np.asarray(cv2.merge(channels), np.uint8)
