@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from export.bundle import InputSpec, OutputSpec
+from export.fold import fold_batchnorm
 from train.models.build import predict
 from train.models.smp import SmpNetwork
 
@@ -53,6 +54,8 @@ def write_graph(network: SmpNetwork, spec: InputSpec, output: OutputSpec, path: 
     if output.logits is None:
         del model.graph.output[1:]
     model = onnxslim.slim(model)
+    fold_batchnorm(model)
+    model = onnxslim.slim(model)  # again: drops the weights that folding has replaced
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from export.bundle import MANIFEST, Bundle, BundleError, InputSpec, Manifest, OutputSpec, file_record, save_manifest
 from export.graph import OPSET, write_graph
 from export.student import describe_student, describe_teacher
-from export.verify import accuracy_table, from_dataset, from_folder, verify
+from export.verify import accuracy_table, agrees, disagreement, from_dataset, from_folder, verify
 from train.checkpoint import TrainedNetwork, load_run
 from train.command import command
 from train.data.open import open_dataset
@@ -36,8 +36,10 @@ def main() -> None:
             data = trained.config.data
             pictures = from_folder(options.images, options.masks, data) if options.images else from_dataset(data)
             accuracy = verify(Bundle(root, manifest), trained.network, pictures, worst)
-            save_manifest(root, manifest.model_copy(update={"verified": True, "accuracy": accuracy}))
             Console().print(accuracy_table(accuracy))
+            if not agrees(manifest, accuracy):
+                raise disagreement(options.out, manifest, accuracy, worst)
+            save_manifest(root, manifest.model_copy(update={"verified": True, "accuracy": accuracy}))
     print(f"bundle: {options.out}{' (not verified)' if options.no_verify else ''}")
 
 
@@ -120,9 +122,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--logits", action="store_true", help="also give the low-resolution logits (default: no)")
     parser.add_argument("--images", type=Path, help="folder of images to verify on (default: the run's val split)")
     parser.add_argument("--masks", type=Path, help="folder of label masks with the images' stems (default: no labels)")
-    parser.add_argument(
-        "--no-verify", action="store_true", help="skip the proof; the bundle says so (default: no)"
-    )
+    parser.add_argument("--no-verify", action="store_true", help="skip the proof; the bundle says so (default: no)")
     parser.add_argument("--licence-note", default="", help="text for the manifest, e.g. the data's licence")
     return parser.parse_args()
 

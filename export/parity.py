@@ -132,7 +132,5 @@ def logits_tensor(model: onnx.ModelProto, path: Path) -> str:
     argmax = [node for node in model.graph.node if node.op_type == "ArgMax"]
     resize = producers.get(argmax[-1].input[0]) if argmax else None
     if resize is None or resize.op_type != "Resize":
-        raise BundleError(
-            f"{path}: does not end in Resize and ArgMax: export it with `python -m export.onnx`"
-        )
+        raise BundleError(f"{path}: does not end in Resize and ArgMax: export it with `python -m export.onnx`")
     return str(resize.input[0])

@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from export.bundle import Accuracy, Bundle, BundleError, load_bundle, save_manifest
+from export.bundle import Accuracy, Bundle, BundleError, Manifest, load_bundle, save_manifest
 from export.parity import Difference, Parity, Picture, compare
 from export.preprocess import postprocess
 from export.student import load_student
@@ -55,23 +55,27 @@ def from_folder(images: Path, masks: Path | None, data: DataConfig) -> Pictures:
 
 
 def verify(bundle: Bundle, network: SmpNetwork, pictures: Pictures, worst: Path) -> Accuracy:
-    """Compare the bundle with the PyTorch student; the pictures they disagree most on are saved in ``worst``.
-
-    Raises:
-        BundleError: they agree on too few pixels.
-    """
+    """Compare the bundle with the PyTorch student; the pictures they disagree most on are saved in ``worst``."""
     manifest = bundle.manifest
     parity = Parity(manifest.classes)
     for difference in progress(compare(bundle, network, pictures.pictures), "verify", pictures.count):
         parity.add(difference)
     _save_pictures(parity.worst(_WORST), worst, list(manifest.palette))
-    precision = manifest.files["onnx"].precision
-    if parity.agreement < MIN_AGREEMENT[precision]:
-        raise BundleError(
-            f"{bundle.root}: bundle and PyTorch agree on {parity.agreement:.5f} of the pixels, {precision} needs "
-            f"{MIN_AGREEMENT[precision]}: look at the worst pictures in {worst}"
-        )
     return parity.accuracy(pictures.source, pictures.split)
+
+
+def agrees(manifest: Manifest, accuracy: Accuracy) -> bool:
+    """Whether bundle and student are the same network for all that a user can see."""
+    return accuracy.agreement >= MIN_AGREEMENT[manifest.files["onnx"].precision]
+
+
+def disagreement(name: Path, manifest: Manifest, accuracy: Accuracy, worst: Path) -> BundleError:
+    """The error of a bundle that is not what PyTorch says."""
+    precision = manifest.files["onnx"].precision
+    return BundleError(
+        f"{name}: bundle and PyTorch agree on {accuracy.agreement:.5f} of the pixels, {precision} needs "
+        f"{MIN_AGREEMENT[precision]}: look at the worst pictures in {worst}"
+    )
 
 
 def accuracy_table(accuracy: Accuracy) -> Table:
@@ -92,10 +96,13 @@ def main() -> None:
     pictures = from_folder(options.images, options.masks, data) if options.images else from_dataset(data)
     worst = options.worst or options.bundle.with_name(f"{options.bundle.name}-differences")
     accuracy = verify(bundle, trained.network, pictures, worst)
-    save_manifest(bundle.root, bundle.manifest.model_copy(update={"verified": True, "accuracy": accuracy}))
+    verified = agrees(bundle.manifest, accuracy)
+    save_manifest(bundle.root, bundle.manifest.model_copy(update={"verified": verified, "accuracy": accuracy}))
     Console().print(accuracy_table(accuracy))
     if options.json:
         options.json.write_text(accuracy.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if not verified:
+        raise disagreement(bundle.root, bundle.manifest, accuracy, worst)
 
 
 def _options() -> argparse.Namespace:
@@ -104,9 +111,7 @@ def _options() -> argparse.Namespace:
         description="Compare a bundle with the PyTorch student it was exported from, on real images.",
     )
     parser.add_argument("bundle", type=Path, help="folder made by export.onnx")
-    parser.add_argument(
-        "--images", type=Path, help="folder of images (default: the val split of the run)"
-    )
+    parser.add_argument("--images", type=Path, help="folder of images (default: the val split of the run)")
     parser.add_argument("--masks", type=Path, help="folder of label masks with the images' stems (default: no labels)")
     parser.add_argument("--run", type=Path, help="run directory of the student, if it has moved (default: as exported)")
     parser.add_argument("--worst", type=Path, help="folder for pictures of differences (default: BUNDLE-differences)")

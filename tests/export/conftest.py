@@ -1,9 +1,11 @@
 """A small real run and its bundle: trained for a few steps on generated streets."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.export.commands import export
 from train.config import RunConfig
 from train.recipe import train
 
@@ -26,6 +28,20 @@ def small_config(out: Path, **changes: object) -> RunConfig:
             **changes,
         }
     )
+
+
+@pytest.fixture(scope="session")
+def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of `run` with logits, not verified yet. Shared: copy it to write to it."""
+    out = tmp_path_factory.mktemp("bundles") / "small"
+    export(run, out, "--logits", "--no-verify")
+    return out
+
+
+@pytest.fixture
+def bundle_root(exported: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle for one test."""
+    return Path(shutil.copytree(exported, tmp_path / "bundle"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """A bundle is believed only after it said the same as PyTorch."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,28 +8,12 @@ import pytest
 from onnx import numpy_helper
 from PIL import Image
 
-from export import verify as export_verify
 from export.bundle import BundleError, file_record, load_bundle, save_manifest
+from tests.export.commands import export, verify
 from tests.export.conftest import small_config
-from tests.export.test_onnx import export
 from train.checkpoint import load_run
 from train.data.open import open_dataset
 from train.recipe import train
-
-
-@pytest.fixture
-def bundle_root(run: Path, tmp_path: Path) -> Path:
-    export(run, tmp_path / "bundle", "--no-verify")
-    return tmp_path / "bundle"
-
-
-def verify(root: Path, *options: str) -> None:
-    """``python -m export.verify`` in this process."""
-    previous, sys.argv = sys.argv, ["export.verify", str(root), *options]
-    try:
-        export_verify.main()
-    finally:
-        sys.argv = previous
 
 
 def test_a_true_bundle_is_marked_verified(bundle_root: Path) -> None:
@@ -43,19 +26,21 @@ def test_a_true_bundle_is_marked_verified(bundle_root: Path) -> None:
 
 
 def test_other_weights_fail_with_pictures(bundle_root: Path) -> None:
+    verify(bundle_root)
+    manifest = load_bundle(bundle_root).manifest
     model = onnx.load(bundle_root / "model.onnx")
     for tensor in model.graph.initializer:
         if len(tensor.dims) == 4:
             tensor.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(tensor), tensor.name))
     onnx.save(model, bundle_root / "model.onnx")
-    manifest = load_bundle_unchecked(bundle_root)
-    save_manifest(bundle_root, manifest)
+    save_manifest(bundle_root, manifest.model_copy(update={"files": {"onnx": file_record(bundle_root / "model.onnx")}}))
     with pytest.raises(BundleError, match="look at the worst pictures"):
         verify(bundle_root)
     assert not load_bundle(bundle_root).manifest.verified
     pictures = list(bundle_root.with_name("bundle-differences").iterdir())
     assert len(pictures) == 4
-    assert Image.open(pictures[0]).size[0] > 2 * 96
+    with Image.open(pictures[0]) as picture:
+        assert picture.size[0] > 2 * 96
 
 
 def test_a_folder_of_pictures_with_and_without_labels(bundle_root: Path, run: Path, tmp_path: Path) -> None:
@@ -84,11 +69,3 @@ def test_a_student_that_trained_on_is_not_the_exported_one(tmp_path: Path) -> No
     train(small_config(tmp_path, overwrite=True, seed=1))
     with pytest.raises(BundleError, match="trained on since"):
         verify(tmp_path / "bundle")
-
-
-def load_bundle_unchecked(root: Path):  # type: ignore[no-untyped-def]
-    """The manifest with the hash of the file as it is now: a bundle consistent in itself, but untrue."""
-    from export.bundle import Manifest
-
-    manifest = Manifest.model_validate_json((root / "manifest.json").read_text())
-    return manifest.model_copy(update={"files": {"onnx": file_record(root / "model.onnx")}})

@@ -1,0 +1,26 @@
+"""The commands of `export`, run in this process."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from export import onnx as export_onnx
+from export import verify as export_verify
+
+
+def export(run: Path, out: Path, *options: str) -> None:
+    """``python -m export.onnx RUN --out OUT …``."""
+    _main(export_onnx, str(run), "--out", str(out), *options)
+
+
+def verify(bundle: Path, *options: str) -> None:
+    """``python -m export.verify BUNDLE …``."""
+    _main(export_verify, str(bundle), *options)
+
+
+def _main(module: ModuleType, *arguments: str) -> None:
+    previous, sys.argv = sys.argv, [module.__name__, *arguments]
+    try:
+        module.main()
+    finally:
+        sys.argv = previous
