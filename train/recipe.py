@@ -55,6 +55,8 @@ def _step(session: Session, batch: Batch) -> dict[str, Tensor]:
     set_learning_rate(state.optimizer, learning_rate(config.optimizer, state.step, config.loop.steps))
     state.model.train()
 
+    total: Tensor
+    terms: dict[str, Tensor]
     with precision.autocast():
         taught = None
         if state.losses.needs_teacher and session.teacher is not None:
