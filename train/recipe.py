@@ -66,7 +66,7 @@ def _step(session: Session, batch: Batch) -> dict[str, Tensor]:
     _check_finite(session, total, terms)
 
     state.optimizer.zero_grad(set_to_none=True)
-    state.scaler.scale(total).backward()
+    state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
     state.scaler.unscale_(state.optimizer)
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(parameters, config.optimizer.clip_norm or float("inf"))
