@@ -9,11 +9,13 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from train.errors import UserError
+
+Channel = Annotated[int, Field(ge=0, le=255)]
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -98,7 +100,7 @@ class Manifest(_Record):
     name: str
     created: str = Field(description="UTC, ISO 8601")
     classes: list[str]
-    palette: list[tuple[int, int, int]]
+    palette: list[tuple[Channel, Channel, Channel]] = Field(max_length=256)
     ignore_index: int = 255
     input: InputSpec
     output: OutputSpec = OutputSpec()

@@ -100,7 +100,12 @@ def test_a_newer_schema(root):
 
 @pytest.mark.parametrize(
     ("changes", "where"),
-    [({"classes": 3}, "classes"), ({"colour": "blue"}, "colour"), ({"input": {"height": 0}}, r"input\.\w+")],
+    [
+        ({"classes": 3}, "classes"),
+        ({"colour": "blue"}, "colour"),
+        ({"palette": [[0, 0, 256]]}, r"palette\.0\.2"),
+        ({"input": {"height": 0}}, r"input\.\w+"),
+    ],
 )
 def test_a_wrong_field_is_named(root, changes, where):
     rewrite(root, **changes)

@@ -122,7 +122,7 @@ def _pixels(header: Image.Image, data: bytes, notes: list[str]) -> NDArray[np.ui
         notes.append(f"converted from {_MODE_NAMES.get(mode, mode)}")
     if header.format in ("JPEG", "MPO") and mode in ("RGB", "L"):
         return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True), np.uint8)
-    return np.asarray(header.convert("RGB"), np.uint8)
+    return np.asarray(header if mode == "RGB" else header.convert("RGB"), np.uint8)
 
 
 def _has_16_bits(header: Image.Image) -> bool:
