@@ -37,7 +37,7 @@ class Scene(NamedTuple):
 
 def scene(seed: int, palette: list[tuple[int, int, int]]) -> Scene:
     random = np.random.default_rng(seed)
-    ids = random.integers(0, len(palette), (HEIGHT // 16, WIDTH // 16), np.uint8).repeat(16, 0).repeat(16, 1)
+    ids = random.integers(0, len(palette), (HEIGHT // 32, WIDTH // 32), np.uint8).repeat(32, 0).repeat(32, 1)
     noise = random.integers(-12, 13, (HEIGHT, WIDTH, 3))
     return Scene(np.clip(np.array(palette)[ids] + noise, 0, 255).astype(np.uint8), ids)
 
@@ -135,11 +135,24 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture(scope="session")
 def teacher_run(options: Options, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A teacher that has seen the tiny CamVid for a few steps."""
+    """A teacher that has seen the tiny CamVid for a few steps. Read only."""
+    out = tmp_path_factory.mktemp("runs")
+    return run_training(options("teacher", out, loop__steps=4, loop__save_every=2, loop__eval_every=2, seed=7))
+
+
+@pytest.fixture(scope="session")
+def student_run(options: Options, teacher_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student distilled from `teacher_run` by three losses, one of them with an adapter. Read only."""
+    fckd = '{"name": "fckd", "weight": 0.1, "on": "features"}'
+    losses = f'[{{"name": "cross_entropy"}}, {{"name": "kd", "weight": 0.1}}, {fckd}]'
+    changes = {"losses": losses, "teacher__run": teacher_run, "optimizer__lr": 0.02, "optimizer__warmup_steps": 2}
+    arguments = options("student", tmp_path_factory.mktemp("runs"), loop__steps=24, loop__eval_every=12, **changes)
+    return run_training(arguments)
+
+
+def run_training(arguments: list[str]) -> Path:
     from train.config import RunConfig
     from train.recipe import train
     from train.settings import load_config
 
-    out = tmp_path_factory.mktemp("runs")
-    arguments = options("teacher", out, loop__steps=4, loop__save_every=2, loop__eval_every=2, seed=7)
     return train(load_config(RunConfig, "test", arguments)).root

@@ -20,7 +20,7 @@ LITE_STD = [128.0, 128.0, 128.0]
 
 _STAGE_DEPTHS = {
     "efficientnet_lite0": (1, 2, 2, 3, 3, 4, 1),
-    "efficientnet_lite1": (1, 2, 2, 3, 3, 4, 1),
+    "efficientnet_lite1": (1, 3, 3, 4, 4, 5, 1),
     "efficientnet_lite2": (1, 3, 3, 4, 4, 5, 1),
 }
 _OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}

@@ -1,0 +1,89 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from train.checkpoint import load_run
+from train.data.open import open_dataset
+from train.report import write_report
+from train.run_directory import RunDirectory
+
+
+class Page(HTMLParser):
+    """The texts, images and outside references of a page; unclosed elements are an error."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.outside: list[str] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "img":
+            self.images.append(given)
+        if tag in {"script", "link", "iframe"}:
+            self.outside.append(tag)
+        self.outside += [value for key, value in attrs if key in {"src", "href"} and value and value[:5] != "data:"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.text += f"{data} "
+
+
+@pytest.fixture(scope="module")
+def page(student_run: Path) -> Page:
+    return Page((student_run / "report.html").read_text(encoding="utf-8"))
+
+
+def test_page_needs_nothing_but_itself(page: Page) -> None:
+    assert page.outside == []
+    assert all(image["src"].startswith(("data:image/png;base64,", "data:image/jpeg;base64,")) for image in page.images)  # type: ignore[union-attr]
+    assert all(image["alt"] for image in page.images)
+
+
+def test_page_shows_scores_curves_classes_pictures_config_and_environment(page: Page, student_run: Path) -> None:
+    best = max((line for line in RunDirectory(student_run).records() if "miou" in line), key=lambda line: line["miou"])
+    for text in (f"{best['miou']:.3f}", f"step {best['step']}", "Parameters", "MACs", "teacher"):
+        assert text in page.text
+    for name, iou in best["class_iou"].items():
+        assert re.search(rf"{name}\s+{'absent' if iou is None else f'{iou:.3f}'}", page.text), name
+    assert "encoder: lcnet_035" in page.text
+    assert "git_commit" in page.text
+    alternatives = [str(image["alt"]) for image in page.images]
+    assert alternatives[:3] == [
+        "loss terms and learning rate over steps",
+        "scores on the val split over steps",
+        "confusion matrix, rows: label, columns: prediction",
+    ]
+    shown = [f"{number}: {title}" for number in range(6) for title in ("image", "label", "teacher", "student")]
+    assert alternatives[3:] == shown
+
+
+def test_classes_are_sorted_best_first(page: Page) -> None:
+    bars = page.text[page.text.index("IoU of each class") : page.text.index("Where the pixels")]
+    values = [float(value) for value in re.findall(r"\d\.\d{3}", bars)]
+    assert len(values) > 3
+    assert values == sorted(values, reverse=True)
+
+
+def test_names_are_escaped_and_a_run_without_a_teacher_shows_predictions(teacher_run: Path) -> None:
+    trained = load_run(teacher_run)
+    classes = ["<script>x</script>", "$a_b", *trained.config.data.classes[2:]]
+    data = trained.config.data.model_copy(update={"classes": classes})
+    written = write_report(RunDirectory(teacher_run), trained.network, open_dataset(data, "val"), (64, 96))
+    page = Page(written.read_text(encoding="utf-8"))
+    assert "<script>x</script>" in page.text
+    assert page.outside == []
+    assert [str(image["alt"]) for image in page.images][-1] == "5: prediction"
