@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from kernels.choice import use_triton
 from kernels.precision import accumulable
 from kernels.valid import map_size, valid_pixels
 
@@ -37,15 +38,22 @@ def channel_kl(
     Returns:
         A scalar, in fp32 for inputs of half precision.
     """
-    return reference_channel_kl(
-        student,
-        teacher,
-        label,
-        temperature=temperature,
-        student_scale=student_scale,
-        teacher_scale=teacher_scale,
-        teacher_channel_scale=teacher_channel_scale,
-    )
+    if not use_triton(student):
+        return reference_channel_kl(
+            student,
+            teacher,
+            label,
+            temperature=temperature,
+            student_scale=student_scale,
+            teacher_scale=teacher_scale,
+            teacher_channel_scale=teacher_channel_scale,
+        )
+    from kernels.triton.channel_kl import channel_kl_rows
+
+    images = _labelled_images(valid_pixels(label, map_size(student), student.device))
+    scales = (student_scale, teacher_scale, teacher_channel_scale)
+    rows: Tensor = channel_kl_rows(student, teacher.detach(), label, *scales, temperature)
+    return temperature**2 / student.shape[1] * rows[2].sum() / images
 
 
 def reference_channel_kl(
@@ -67,8 +75,12 @@ def reference_channel_kl(
     log_student = _log_softmax(student, student_scale, temperature, excluded)
     log_teacher = _log_softmax(teacher, teacher_scale, temperature, excluded)
     divergence = (log_teacher.exp() * (log_teacher - log_student)).sum()
-    images = valid.flatten(1).any(1).sum()
-    return temperature**2 / student.shape[1] * divergence / images.clamp(min=1)
+    return temperature**2 / student.shape[1] * divergence / _labelled_images(valid)
+
+
+def _labelled_images(valid: Tensor) -> Tensor:
+    """The number of images with a valid pixel, at least 1."""
+    return valid.flatten(1).any(1).sum().clamp(min=1)
 
 
 def _log_softmax(values: Tensor, scale: Tensor | None, temperature: float, excluded: Tensor | None) -> Tensor:

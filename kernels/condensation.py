@@ -6,15 +6,13 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from kernels.choice import use_triton
+from kernels.enhancement import Enhancement, enhance
 from kernels.precision import accumulable
 from kernels.valid import map_size, valid_pixels
 
 Mask = Literal["soft", "threshold", "keep"]
 Polarity = Literal["confident", "uncertain"]
-Enhancement = Literal["bounded", "unbounded"]
-
-# Spread below this share of the mean is rounding, and is not blown up to a spread of 1.
-_FLAT = 1e-5
 
 
 class Condensation(NamedTuple):
@@ -67,19 +65,35 @@ def condensation(
         kappa: κ of the bounded form; 0 switches the enhancement off.
         enhancement_temperature: τ_a.
     """
-    return reference_condensation(
-        teacher,
-        label,
-        features=features,
-        entropy_temperature=entropy_temperature,
-        mask=mask,
-        threshold=threshold,
-        keep=keep,
-        polarity=polarity,
-        enhancement=enhancement,
-        kappa=kappa,
-        enhancement_temperature=enhancement_temperature,
-    )
+    if not use_triton(teacher):
+        return reference_condensation(
+            teacher,
+            label,
+            features=features,
+            entropy_temperature=entropy_temperature,
+            mask=mask,
+            threshold=threshold,
+            keep=keep,
+            polarity=polarity,
+            enhancement=enhancement,
+            kappa=kappa,
+            enhancement_temperature=enhancement_temperature,
+        )
+    from kernels.triton.condensation import condensation_entropy, condensation_magnitude
+
+    valid = valid_pixels(label, map_size(teacher), teacher.device)
+    form = "" if mask == "keep" else mask
+    scale = 1 / math.log(teacher.shape[1])
+    uncertain = polarity == "uncertain"
+    settings = (entropy_temperature, scale, form, threshold, uncertain)
+    matrix, over_pixels, over_channels = condensation_entropy(teacher.detach(), label, *settings)
+    if mask == "keep":
+        matrix = _masked(_lowest(matrix, valid, keep), valid, polarity)
+    if mask == "keep" or features is not None:
+        condensed = teacher if features is None else features
+        over_pixels, over_channels = condensation_magnitude(condensed.detach(), matrix)
+    factors = (enhancement, kappa, enhancement_temperature)
+    return Condensation(matrix, *enhance(over_pixels, over_channels, valid, *factors))
 
 
 @torch.no_grad()
@@ -100,19 +114,12 @@ def reference_condensation(
     """`condensation` in plain PyTorch."""
     teacher = accumulable(teacher)
     valid = valid_pixels(label, map_size(teacher), teacher.device)
-    entropy = _normalised_entropy(teacher / entropy_temperature)
-    matrix = _matrix(entropy, valid, mask, threshold, keep)
-    if polarity == "uncertain":
-        matrix = 1 - matrix
-    matrix = matrix * valid
+    matrix = _matrix(_normalised_entropy(teacher / entropy_temperature), valid, mask, threshold, keep)
+    matrix = _masked(matrix, valid, polarity)
     magnitude = (teacher if features is None else accumulable(features)).abs()
-    over_pixels = (matrix * magnitude.mean(1)).flatten(1)
-    pixels = valid.flatten(1)
-    over_channels = torch.einsum("nchw,nhw->nc", magnitude, matrix) / pixels.sum(1, keepdim=True).clamp(min=1)
-    spatial = _enhance(over_pixels, pixels, enhancement, kappa, enhancement_temperature)
-    every_channel = torch.ones_like(over_channels, dtype=torch.bool)
-    channel = _enhance(over_channels, every_channel, enhancement, kappa, enhancement_temperature)
-    return Condensation(matrix, spatial.view_as(matrix), channel)
+    over_channels = torch.einsum("nchw,nhw->nc", magnitude, matrix)
+    factors = (enhancement, kappa, enhancement_temperature)
+    return Condensation(matrix, *enhance(matrix * magnitude.mean(1), over_channels, valid, *factors))
 
 
 def _normalised_entropy(logits: Tensor) -> Tensor:
@@ -125,27 +132,15 @@ def _matrix(entropy: Tensor, valid: Tensor, mask: Mask, threshold: float, keep: 
         return 1 - entropy
     if mask == "threshold":
         return (entropy <= threshold).to(entropy)
+    return _lowest(entropy, valid, keep)
+
+
+def _lowest(entropy: Tensor, valid: Tensor, keep: float) -> Tensor:
+    """1 at the ``keep`` share of each image's valid pixels whose entropy is lowest, ties included, else 0."""
     ascending = entropy.masked_fill(~valid, 2.0).flatten(1).sort(1).values
     kept = (keep * valid.flatten(1).sum(1, keepdim=True)).ceil().long().clamp(min=1)
     return (entropy <= ascending.gather(1, kept - 1)[..., None]).to(entropy)
 
 
-def _enhance(magnitude: Tensor, valid: Tensor, form: Enhancement, kappa: float, temperature: float) -> Tensor:
-    """Enhancement factors of ``magnitude`` ``(N, K)`` over the valid ones of its K entries, 1 at the others."""
-    if form == "unbounded":
-        share = (magnitude / temperature).masked_fill(~valid, -torch.inf).softmax(1)
-        return torch.where(valid, share * valid.sum(1, keepdim=True), 1)
-    standardised = _standardise(magnitude, valid) / temperature
-    highest = standardised.masked_fill(~valid, -torch.inf).amax(1, keepdim=True)
-    # softmax / max softmax, without the softmax
-    return torch.where(valid, 1 + kappa * (standardised - highest).exp(), 1)
-
-
-def _standardise(values: Tensor, valid: Tensor) -> Tensor:
-    """To mean 0 and spread 1 over the valid entries of each row; 0 where all are equal."""
-    count = valid.sum(1, keepdim=True).clamp(min=1)
-    mean = (values * valid).sum(1, keepdim=True) / count
-    centred = (values - mean) * valid
-    variance = centred.square().sum(1, keepdim=True) / count
-    spread = (variance + (_FLAT * mean).square()).sqrt()
-    return centred / spread.clamp(min=torch.finfo(values.dtype).tiny)
+def _masked(matrix: Tensor, valid: Tensor, polarity: Polarity) -> Tensor:
+    return (matrix if polarity == "confident" else 1 - matrix) * valid

@@ -3,6 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
+from kernels.choice import use_triton
 from kernels.precision import accumulable
 from kernels.valid import IGNORE_INDEX
 
@@ -18,7 +19,18 @@ def cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False)
     Returns:
         A scalar, in fp32 for logits of half precision; 0 where no pixel is valid.
     """
-    return reference_cross_entropy(logits, label, align_corners=align_corners)
+    if not use_triton(logits):
+        return reference_cross_entropy(logits, label, align_corners=align_corners)
+    sums: Tensor
+    if logits.shape[-2:] == label.shape[-2:]:
+        from kernels.triton.cross_entropy import cross_entropy_sums
+
+        sums = cross_entropy_sums(logits, label)
+    else:
+        from kernels.triton.cross_entropy_upsampled import cross_entropy_upsampled_sums
+
+        sums = cross_entropy_upsampled_sums(logits, label, align_corners)
+    return sums[0] / sums[1].detach().clamp(min=1)
 
 
 def reference_cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False) -> Tensor:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kernels.choice import use_triton
 from kernels.precision import accumulable
-from kernels.valid import map_size, valid_pixels
+from kernels.valid import check_label, map_size, valid_pixels
 
 MeanOver = Literal["valid", "weight"]
 
@@ -45,18 +46,32 @@ def pixel_kl(
     Returns:
         A scalar, in fp32 for inputs of half precision.
     """
-    return reference_pixel_kl(
-        student,
-        teacher,
-        label,
-        temperature=temperature,
-        student_scale=student_scale,
-        teacher_scale=teacher_scale,
-        weight=weight,
-        mean_over=mean_over,
-        size=size,
-        align_corners=align_corners,
-    )
+    if not use_triton(student):
+        return reference_pixel_kl(
+            student,
+            teacher,
+            label,
+            temperature=temperature,
+            student_scale=student_scale,
+            teacher_scale=teacher_scale,
+            weight=weight,
+            mean_over=mean_over,
+            size=size,
+            align_corners=align_corners,
+        )
+    check_label(label, map_size(student) if size is None else (student.shape[0], *size))
+    maps = (label, student_scale, teacher_scale, weight)
+    sums: Tensor
+    if size is None:
+        from kernels.triton.pixel_kl import pixel_kl_sums
+
+        sums = pixel_kl_sums(student, teacher.detach(), *maps, temperature)
+    else:
+        from kernels.triton.pixel_kl_upsampled import pixel_kl_upsampled_sums
+
+        sums = pixel_kl_upsampled_sums(student, teacher.detach(), *maps, temperature, *size, align_corners)
+    norm = sums[1 if mean_over == "weight" else 2].detach()
+    return temperature**2 * sums[0] / torch.where(norm > 0, norm, 1)
 
 
 def reference_pixel_kl(

@@ -8,16 +8,17 @@ IGNORE_INDEX = 255
 
 
 def valid_pixels(label: Tensor | None, size: tuple[int, ...], device: torch.device) -> Tensor:
-    """True ``(N, H, W)`` where ``label`` is not 255; everywhere where there is no label.
-
-    Raises:
-        ValueError: the label is not of ``size``, the ``(N, H, W)`` of the map it belongs to.
-    """
+    """True ``(N, H, W)`` where ``label`` is not 255; everywhere where there is no label. Checks the label."""
+    check_label(label, size)
     if label is None:
         return torch.ones(size, dtype=torch.bool, device=device)
-    if tuple(label.shape) != size:
-        raise ValueError(f"the label is {tuple(label.shape)} and the map (N, H, W) = {size}: they must be the same")
     return label != IGNORE_INDEX
+
+
+def check_label(label: Tensor | None, size: tuple[int, ...]) -> None:
+    """`ValueError` unless the label is of ``size``, the ``(N, H, W)`` of the map it belongs to."""
+    if label is not None and tuple(label.shape) != size:
+        raise ValueError(f"the label is {tuple(label.shape)} and the map (N, H, W) = {size}: they must be the same")
 
 
 def map_size(logits: Tensor) -> tuple[int, int, int]:

@@ -1,0 +1,111 @@
+"""Mean squared difference of all pairwise cosine similarities, in linear memory."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kernels.precision import accumulable
+from kernels.valid import map_size, valid_pixels
+
+
+def pairwise_mse(
+    student: Tensor,
+    teacher: Tensor,
+    label: Tensor | None = None,
+    *,
+    student_other: Tensor | None = None,
+    teacher_other: Tensor | None = None,
+    label_other: Tensor | None = None,
+) -> Tensor:
+    """1/P² Σ_ij (s^S_ij - s^T_ij)², s_ij = cos(x_i, x_j) over the valid pixels of an image; the mean over images.
+
+    The pairwise loss of structured knowledge distillation (Liu et al., https://arxiv.org/abs/1903.04197) and the
+    cosine form of pixel-wise feature similarities (Shan, https://arxiv.org/abs/1910.14226; reconstructed from its
+    abstract). With a second map, s_ij = cos(x_i, y_j): the dependency between two frames.
+
+    No P×P matrix exists. With rows of length 1, X_S X_Sᵀ - X_T X_Tᵀ = Δ Mᵀ + M Δᵀ for Δ = X_S - X_T and
+    M = (X_S + X_T) / 2, so the sum is 2⟨ΔᵀΔ, MᵀM⟩ + 2⟨ΔᵀM, MᵀΔ⟩: products of D×D, O(P D²) time, O(P D + D²)
+    memory, and no cancellation where the student is close to its teacher. For unequal channel counts there is no Δ:
+    ‖X_SᵀX_S‖² + ‖X_TᵀX_T‖² - 2‖X_SᵀX_T‖² in fp64, whose products cancel. It is matrix products alone, on every
+    device the best tool for which is the vendor's library.
+
+    Args:
+        student: ``(N, D, H, W)``.
+        teacher: ``(N, D', H, W)``; no gradient reaches it.
+        label: ``(N, H, W)``, 255 = ignore; None: every pixel is valid.
+        student_other: y of the student, ``(N, D, H', W')``; None: x itself.
+        teacher_other: y of the teacher, ``(N, D', H', W')``.
+        label_other: of y, ``(N, H', W')``.
+
+    Returns:
+        A scalar, in fp32 for inputs of half precision; images without a valid pair do not count.
+    """
+    x_s, x_t, valid_x = _rows(student, teacher, label)
+    if student_other is None or teacher_other is None:
+        y_s, y_t, valid_y = x_s, x_t, valid_x
+    else:
+        y_s, y_t, valid_y = _rows(student_other, teacher_other, label_other)
+    # Matrix products of half precision would undo the accuracy that the form is for.
+    with torch.autocast(student.device.type, enabled=False):
+        if max(x_s.shape[2], y_s.shape[2]) <= max(x_s.shape[1], x_t.shape[1]):
+            total = (x_s.mT @ y_s - x_t.mT @ y_t).square().sum((1, 2))
+        elif x_s.shape[1] == x_t.shape[1]:
+            total = _by_difference(x_s, x_t, y_s, y_t)
+        else:
+            total = _by_gram(x_s, x_t, y_s, y_t)
+    return _mean(total, valid_x, valid_y, x_s.dtype)
+
+
+def reference_pairwise_mse(
+    student: Tensor,
+    teacher: Tensor,
+    label: Tensor | None = None,
+    *,
+    student_other: Tensor | None = None,
+    teacher_other: Tensor | None = None,
+    label_other: Tensor | None = None,
+) -> Tensor:
+    """`pairwise_mse` as its formula reads, with its P×P matrices."""
+    x_s, x_t, valid_x = _rows(student, teacher, label)
+    if student_other is None or teacher_other is None:
+        y_s, y_t, valid_y = x_s, x_t, valid_x
+    else:
+        y_s, y_t, valid_y = _rows(student_other, teacher_other, label_other)
+    return _mean((x_s.mT @ y_s - x_t.mT @ y_t).square().sum((1, 2)), valid_x, valid_y, x_s.dtype)
+
+
+def _rows(student: Tensor, teacher: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit vectors of both ``(N, D, P)``, 0 at ignored pixels, and the valid pixels ``(N, P)``."""
+    valid = valid_pixels(label, map_size(student), student.device).flatten(1)
+    x_s = F.normalize(accumulable(student).flatten(2), dim=1)
+    x_t = F.normalize(accumulable(teacher.detach()).flatten(2), dim=1)
+    if label is None:
+        return x_s, x_t, valid
+    return x_s * valid[:, None], x_t * valid[:, None], valid
+
+
+def _by_difference(x_s: Tensor, x_t: Tensor, y_s: Tensor, y_t: Tensor) -> Tensor:
+    """‖Δ_x M_yᵀ + M_x Δ_yᵀ‖² of each image."""
+    delta_x, mean_x = x_s - x_t, (x_s + x_t) / 2
+    if y_s is x_s:
+        mixed = delta_x @ mean_x.mT
+        return 2 * _dot(delta_x @ delta_x.mT, mean_x @ mean_x.mT) + 2 * _dot(mixed, mixed.mT)
+    delta_y, mean_y = y_s - y_t, (y_s + y_t) / 2
+    squares = _dot(delta_x @ delta_x.mT, mean_y @ mean_y.mT) + _dot(mean_x @ mean_x.mT, delta_y @ delta_y.mT)
+    return squares + 2 * _dot(delta_x @ mean_x.mT, mean_y @ delta_y.mT)
+
+
+def _by_gram(x_s: Tensor, x_t: Tensor, y_s: Tensor, y_t: Tensor) -> Tensor:
+    x_s, x_t, y_s, y_t = x_s.double(), x_t.double(), y_s.double(), y_t.double()
+    squares = _dot(x_s @ x_s.mT, y_s @ y_s.mT) + _dot(x_t @ x_t.mT, y_t @ y_t.mT)
+    return squares - 2 * _dot(x_s @ x_t.mT, y_s @ y_t.mT)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum((1, 2))
+
+
+def _mean(total: Tensor, valid_x: Tensor, valid_y: Tensor, dtype: torch.dtype) -> Tensor:
+    pairs = valid_x.sum(1).double() * valid_y.sum(1)
+    images = (pairs > 0).sum().clamp(min=1)
+    return (total / pairs.clamp(min=1)).sum().to(dtype) / images

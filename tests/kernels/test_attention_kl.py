@@ -1,0 +1,123 @@
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from kernels import attention_kl
+from kernels.attention_kl import reference_attention_kl
+
+
+def randn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def ignore_some(batch: int, height: int, width: int) -> Tensor:
+    return (255 * (torch.rand(batch, height, width, generator=torch.Generator().manual_seed(9)) < 0.3)).byte()
+
+
+def softmax(values: list[float]) -> list[float]:
+    exponentials = [math.exp(value - max(values)) for value in values]
+    return [value / sum(exponentials) for value in exponentials]
+
+
+def naive(student: Tensor, teacher: Tensor, valid: Tensor, tau: float, across: bool) -> float:
+    """The formula, a query and a key at a time."""
+    pixels: list[list[tuple[Tensor, Tensor]]] = [
+        [(student[n, :, y, x], teacher[n, :, y, x]) for y, x in valid[n].nonzero().tolist()] for n in range(len(valid))
+    ]
+    if across:
+        pixels = [[pair for image in pixels for pair in image]]
+    divergences = []
+    for image in pixels:
+        for q_s, q_t in image:
+            p = softmax([float(q_t @ k_t) / tau for _, k_t in image])
+            q = softmax([float(q_s @ k_s) / tau for k_s, _ in image])
+            divergences.append(sum(a * math.log(a / b) for a, b in zip(p, q, strict=True)))
+    return sum(divergences) / len(divergences)
+
+
+@pytest.mark.parametrize("across_images", [False, True])
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_is_the_mean_over_valid_queries(across_images: bool, temperature: float) -> None:
+    student, teacher, label = randn(1, 2, 3, 3, 4), randn(2, 2, 5, 3, 4), ignore_some(2, 3, 4)
+    expected = naive(student, teacher, label != 255, temperature, across_images)
+    for loss in (attention_kl, reference_attention_kl):
+        value = loss(student, teacher, label, temperature=temperature, across_images=across_images)
+        assert value.item() == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("across_images", [False, True])
+def test_keys_of_another_frame(across_images: bool) -> None:
+    student, teacher, label = randn(1, 2, 3, 3, 4), randn(2, 2, 5, 3, 4), ignore_some(2, 3, 4)
+    keys: dict[str, Any] = {
+        "student_keys": randn(3, 2, 3, 2, 5),
+        "teacher_keys": randn(4, 2, 5, 2, 5),
+        "label_keys": ignore_some(2, 2, 5),
+        "across_images": across_images,
+    }
+    torch.testing.assert_close(
+        attention_kl(student, teacher, label, **keys), reference_attention_kl(student, teacher, label, **keys)
+    )
+
+
+def test_gradient_is_that_of_the_value() -> None:
+    teacher, teacher_keys, label = randn(2, 2, 5, 2, 3), randn(4, 2, 5, 3, 2), ignore_some(2, 2, 3)
+
+    def between_frames(student: Tensor, student_keys: Tensor) -> Tensor:
+        return 3 * attention_kl(student, teacher, label, student_keys=student_keys, teacher_keys=teacher_keys)
+
+    student, keys = randn(1, 2, 3, 2, 3).requires_grad_(), randn(3, 2, 3, 3, 2).requires_grad_()
+    assert torch.autograd.gradcheck(between_frames, (student, keys))
+    assert torch.autograd.gradcheck(lambda student: 3 * attention_kl(student, teacher, label), student)
+
+
+def test_tiles_that_do_not_divide_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernels.tiled.attention_kl._TILE", 1)
+    student, teacher = randn(1, 1, 3, 7, 7).requires_grad_(), randn(2, 1, 5, 7, 7)
+    loss, expected = attention_kl(student, teacher), reference_attention_kl(student, teacher)
+    torch.testing.assert_close(loss, expected)
+    (gradient,), (expected_gradient,) = torch.autograd.grad(loss, student), torch.autograd.grad(expected, student)
+    torch.testing.assert_close(gradient, expected_gradient)
+
+
+def test_no_matrix_of_pixels_by_pixels_is_made(largest_tensor: Any) -> None:
+    student, teacher = randn(1, 1, 8, 64, 64).requires_grad_(), randn(2, 1, 8, 64, 64)
+    with largest_tensor() as made:
+        attention_kl(student, teacher).backward()
+    assert made.elements <= 1 << 19
+
+
+def test_a_student_equal_to_its_teacher_has_no_loss() -> None:
+    student = randn(1, 2, 4, 5, 6).requires_grad_()
+    loss = attention_kl(student, student.detach())
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-14)
+    assert student.grad is not None
+    assert student.grad.abs().max() < 1e-14
+
+
+def test_without_a_valid_pixel_the_loss_is_zero() -> None:
+    student = randn(1, 2, 4, 5, 6).requires_grad_()
+    loss = attention_kl(student, randn(2, 2, 4, 5, 6), torch.full((2, 5, 6), 255))
+    loss.backward()
+    assert loss == 0
+    assert student.grad is not None
+    assert not student.grad.any()
+
+
+def test_no_gradient_reaches_the_teacher() -> None:
+    student, teacher = randn(1, 2, 4, 5, 6).requires_grad_(), randn(2, 2, 4, 5, 6).requires_grad_()
+    attention_kl(student, teacher).backward()
+    assert teacher.grad is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_huge_features_stay_finite(dtype: torch.dtype) -> None:
+    student = (1e4 * randn(1, 1, 4, 3, 3).sign()).to(dtype).requires_grad_()
+    loss = attention_kl(student, (1e4 * randn(2, 1, 4, 3, 3).sign()).to(dtype))
+    loss.backward()
+    assert loss.isfinite()
+    assert student.grad is not None
+    assert student.grad.isfinite().all()
