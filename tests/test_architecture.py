@@ -85,5 +85,6 @@ for name in {sorted(names)!r}:
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_files_are_small_and_named_after_a_concept(path: Path) -> None:
-    assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= 300
+    longest = 400 if path.parent == Path("kernels/triton") else 300  # a kernel stands beside its backward pass
+    assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= longest
     assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc"}
