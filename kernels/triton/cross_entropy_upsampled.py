@@ -127,7 +127,8 @@ def cross_entropy_upsampled_sums(logits: Tensor, label: Tensor, align_corners: b
     z, label = logits.detach(), label.contiguous()
     batch, channels, rows, columns = z.shape
     height, width = label.shape[-2:]
-    block = tile(channels)
+    # Four taps of a map are read at once.
+    block = tile(channels, elements=2048)
     tiles = triton.cdiv(height * width, block.pixels)
     sums = torch.empty(batch, tiles, 2, dtype=torch.float32, device=logits.device)
     y, x = axis(rows, height, align_corners, z.device), axis(columns, width, align_corners, z.device)

@@ -201,7 +201,8 @@ def pixel_kl_upsampled_sums(
     """(Σ w KL, Σ w, number of valid pixels) ``(3,)``; `kernels.pixel_kl` tells the arguments."""
     student, teacher = student.detach(), teacher.detach()
     batch, channels = student.shape[:2]
-    block = tile(channels)
+    # Four taps of a map are read at once.
+    block = tile(channels, elements=2048)
     tiles = triton.cdiv(height * width, block.pixels)
     sums = torch.empty(batch, tiles, 3, dtype=torch.float32, device=student.device)
     maps, given = pixel_maps(student, label, student_scale, teacher_scale, weight)

@@ -6,7 +6,8 @@ from pydantic import Field
 from torch import Tensor
 
 from kernels import channel_kl, condensation, pixel_kl
-from kernels.condensation import Condensation, Enhancement, Mask, Polarity
+from kernels.condensation import Condensation, Mask, Polarity
+from kernels.enhancement import Enhancement
 from train.errors import UserError
 from train.losses.adapter import Adapter
 from train.losses.contract import FusedChannels, Loss, LossConfig, Needs, label_at

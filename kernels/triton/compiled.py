@@ -1,0 +1,143 @@
+"""Every kernel compiled ahead of time for every chip, with no GPU: what it needs of the chip, as a table.
+
+    python -m kernels.triton.compiled                          prints the committed table anew, minutes
+    python -m kernels.triton.compiled --chips 87 --dtypes fp16
+
+Not in one process with Triton's interpreter.
+"""
+
+import argparse
+import csv
+import importlib
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from kernels.triton.channel_kl import _BLOCK, _BLOCKS_A_PIECE
+from kernels.triton.layout import tile
+
+CHIPS = (75, 80, 87, 89, 90, 120)
+DTYPES = ("fp16", "fp32")
+CLASSES = (19, 150)
+TABLE = Path(__file__).with_name("compiled.csv")
+COLUMNS = ("kernel", "channels", "dtype", "chip", "registers", "stack_bytes", "shared_bytes", "triton")
+
+# The most shared memory that one block may have, in bytes (CUDA C++ Programming Guide, table of compute capabilities).
+SHARED_LIMIT = {75: 65536, 80: 166912, 87: 166912, 89: 101376, 90: 232448, 120: 101376}
+
+_CUOBJDUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+_ALL_MAPS = {"LABELLED": True, "STUDENT_SCALED": True, "TEACHER_SCALED": True}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One kernel with its compile-time constants."""
+
+    kernel: str
+    """``module.function`` below `kernels.triton`."""
+    channels: int
+    constants: dict[str, Any] = field(default_factory=dict)
+    warps: int = 4
+
+
+def variants() -> Iterator[Variant]:
+    """Everything that is launched, each with all its inputs there: the most that it can need."""
+    for channels in CLASSES:
+        whole, taps, cells = tile(channels), tile(channels, elements=2048), tile(channels, elements=1024)
+        for direction in ("forward", "backward"):
+            weighted = _ALL_MAPS | {"WEIGHTED": True}
+            for name, block, maps in (
+                ("pixel_kl", whole, weighted),
+                ("pixel_kl_upsampled", taps if direction == "forward" else cells, weighted),
+                ("cross_entropy", whole, {}),
+                ("cross_entropy_upsampled", taps if direction == "forward" else cells, {}),
+            ):
+                constants = maps | {"BLOCK_C": block.channels, "BLOCK_P": block.pixels}
+                yield Variant(f"{name}.{name}_{direction}_kernel", channels, constants, block.warps)
+        constants = {"LABELLED": True, "MATRIX": "soft", "UNCERTAIN": False}
+        constants |= {"BLOCK_C": whole.channels, "BLOCK_P": whole.pixels}
+        yield Variant("condensation.condensation_entropy_kernel", channels, constants, whole.warps)
+    slab = tile(64)
+    constants = {"BLOCK_C": slab.channels, "BLOCK_P": slab.pixels}
+    yield Variant("condensation.condensation_magnitude_kernel", 256, constants, slab.warps)
+    scaled = _ALL_MAPS | {"CHANNEL_SCALED": True, "BLOCK": _BLOCK}
+    yield Variant("channel_kl.channel_kl_forward_kernel", 19, scaled | {"BLOCKS_A_PIECE": _BLOCKS_A_PIECE})
+    yield Variant("channel_kl.channel_kl_join_kernel", 19, {"BLOCK": 32})
+    yield Variant("channel_kl.channel_kl_backward_kernel", 19, scaled)
+
+
+def compile_variant(variant: Variant, dtype: str, chip: int) -> dict[str, Any]:
+    """A row of the table."""
+    module, name = variant.kernel.split(".")
+    kernel = getattr(importlib.import_module(f"kernels.triton.{module}"), name)
+    # Maps are NCHW: neighbouring pixels are neighbours in memory.
+    constants = variant.constants | {arg: 1 for arg in kernel.arg_names if arg.endswith(("_p", "_w"))}
+    signature = {arg: "constexpr" if arg in constants else _type(arg, dtype, name) for arg in kernel.arg_names}
+    aligned = {
+        (index,): [["tt.divisibility", 16]] for index, arg in enumerate(kernel.arg_names) if arg.endswith("_ptr")
+    }
+    by_index = {(kernel.arg_names.index(arg),): value for arg, value in constants.items()}
+    source = ASTSource(kernel, signature, by_index, aligned)
+    compiled = triton.compile(source, target=GPUTarget("cuda", chip, 32), options={"num_warps": variant.warps})
+    registers, stack = _usage(compiled.asm["cubin"])
+    values = (name, variant.channels, dtype, chip, registers, stack, compiled.metadata.shared, triton.__version__)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _type(arg: str, dtype: str, kernel: str) -> str:
+    """The Triton type of an argument, by its name."""
+    if arg in ("student_ptr", "teacher_ptr", "logits_ptr", "map_ptr"):
+        return "*" + dtype
+    if arg == "gradient_ptr":
+        return "*fp32" if "upsampled" in kernel else "*" + dtype
+    if arg == "label_ptr":
+        return "*u8"
+    if "lower" in arg or "first" in arg:
+        return "*i32"
+    if arg.endswith("_ptr"):
+        return "*fp32"
+    return "fp32" if arg in ("factor", "scale", "threshold") else "i32"
+
+
+def _usage(cubin: bytes) -> tuple[int, int]:
+    """(registers, bytes of stack) a thread: a stack is where spilled registers go."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        command = [str(_CUOBJDUMP), "--dump-resource-usage", file.name]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"REG:(\d+) STACK:(\d+)", text)
+    if not found:
+        raise RuntimeError(f"cuobjdump did not tell the registers: {text}")
+    return int(found[1]), int(found[2])
+
+
+def main() -> None:
+    """Write the table to standard output."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--chips", type=int, nargs="+", default=CHIPS, help="compute capabilities, as 87 for sm_87")
+    parser.add_argument("--dtypes", nargs="+", default=DTYPES, choices=("fp16", "bf16", "fp32"), help="of the maps")
+    parser.add_argument("--channels", type=int, nargs="+", help="only these class counts")
+    options = parser.parse_args()
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for variant in variants():
+        if options.channels and variant.channels not in options.channels:
+            continue
+        for dtype in options.dtypes:
+            for chip in options.chips:
+                writer.writerow(compile_variant(variant, dtype, chip))
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
