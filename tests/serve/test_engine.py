@@ -1,5 +1,10 @@
 """ONNX Runtime behind the engine's protocol."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -48,3 +53,16 @@ def test_a_graph_that_is_not_what_the_manifest_says(tmp_path, make_bundle):
     with pytest.raises(BundleError, match="no uint8 'image' of 4 dimensions"):
         OnnxRuntimeEngine(load_bundle(root))
     assert onnx.load(root / "model.onnx").graph.name == "identity"
+
+
+def test_onnxruntime_is_told_to_send_no_telemetry(bundle, tmp_path):
+    """It would leave an identifier of the machine in the home folder, and keep what it sends there."""
+    load = (
+        "import sys; from pathlib import Path; from export.bundle import load_bundle;"
+        "from serve.engine import OnnxRuntimeEngine; OnnxRuntimeEngine(load_bundle(Path(sys.argv[1])))"
+    )
+    unset = ("ORT_DISABLE_TELEMETRY", "CI", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in unset} | {"HOME": str(tmp_path)}
+    command = [sys.executable, "-c", load, str(bundle)]
+    subprocess.run(command, check=True, env=environment, cwd=Path(__file__).parents[2])
+    assert list(tmp_path.iterdir()) == []
