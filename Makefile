@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types unit test-slow install clean
+.PHONY: demo test lint types unit test-slow cuda install clean
 
 demo: install
 	$(BIN)/python -m serve.demo
@@ -23,6 +23,9 @@ unit: install
 
 test-slow: install
 	$(BIN)/pytest -m slow
+
+cuda: install
+	$(BIN)/python -m kernels.cuda.build
 
 install: $(INSTALLED)
 

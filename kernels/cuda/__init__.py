@@ -1,0 +1,1 @@
+"""CUDA sources for the edge runtime: pixels in, pixels out, no torch. See README.md beside this file."""
