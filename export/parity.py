@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
 from export.bundle import Accuracy, Bundle, BundleError
 from export.graph import DeployedNetwork
 from export.preprocess import network_size, postprocess, preprocess
-from export.session import session_options
+from export.session import open_session
 from train.metrics import ConfusionMatrix, scores
 from train.models.smp import SmpNetwork
 
@@ -102,13 +102,13 @@ def compare(bundle: Bundle, network: SmpNetwork, pictures: Iterable[Picture]) ->
         size = network_size(picture.image.shape[:2], spec)
         image = preprocess(picture.image, size)
         with torch.inference_mode():
-            mask, logits = (output.numpy() for output in reference(torch.from_numpy(image)))
+            mask, logits = (output.numpy() for output in reference(torch.tensor(image)))
         bundle_mask, bundle_logits = session.run(None, {spec.name: image})
         error = float(np.abs(np.asarray(bundle_logits) - logits).max())
         yield Difference(picture, mask[0], np.asarray(bundle_mask)[0], error)
 
 
-def _session_with_logits(bundle: Bundle) -> onnxruntime.InferenceSession:
+def _session_with_logits(bundle: Bundle) -> Any:
     """The bundle's own graph with the input of its last Resize as a second output, whether it has one or not."""
     path = bundle.file("onnx")
     model = onnx.load(path)
@@ -118,8 +118,7 @@ def _session_with_logits(bundle: Bundle) -> onnxruntime.InferenceSession:
     order = {output.name: output for output in model.graph.output}
     del model.graph.output[:]
     model.graph.output.extend(order[name] for name in names)
-    options = session_options(torch.get_num_threads())
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return open_session(model.SerializeToString(), torch.get_num_threads(), ["CPUExecutionProvider"])
 
 
 def logits_tensor(model: onnx.ModelProto, path: Path) -> str:

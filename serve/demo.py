@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -78,19 +79,18 @@ def _post(url: str, image: Path, out: Path) -> Path:
 
 
 def _table(scores: dict[str, Any], manifest: dict[str, Any], latency: dict[str, Any]) -> Table:
-    table = Table(title="\nfrom teacher to bundle", title_justify="left")
-    for column in ("", "mIoU", "mAcc", "parameters", "MACs", "agreement", "inference p50", "request p50"):
-        table.add_column(column, justify="right" if column else "left")
+    table = Table(title="\nfrom teacher to bundle", title_justify="left", box=box.SIMPLE)
+    for column in ("", "mIoU", "parameters", "MACs", "agreement", "inference", "request"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
     titles = {"teacher": "teacher", "student": "student alone", "distilled": "student distilled"}
     for role, score in scores.items():
         size = (f"{score['parameters'] / 1e6:.2f} M", f"{score['macs'] / 1e9:.2f} G")
-        table.add_row(titles[role], f"{score['miou']:.4f}", f"{score['macc']:.4f}", *size, "", "", "")
+        table.add_row(titles[role], f"{score['miou']:.4f}", *size, "", "", "")
     accuracy = manifest["accuracy"]
     p50 = {row["stage"]: f"{row['p50_ms']:.1f} ms" for row in latency["measurements"]}
     exact = f"{accuracy['agreement']:.6f}"
-    table.add_row(
-        "its bundle", f"{accuracy['miou_bundle']:.4f}", "", "", "", exact, p50["inference"], p50["whole request"]
-    )
+    miou = f"{accuracy['miou_bundle']:.4f}"
+    table.add_row("its bundle", miou, "", "", exact, p50["inference"], p50["whole request"])
     return table
 
 

@@ -7,7 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from export.bundle import Bundle, BundleError, Manifest
-from export.session import session_options
+from export.session import open_session
 from train.errors import UserError
 
 Device = Literal["cpu", "cuda"]
@@ -46,9 +46,7 @@ class OnnxRuntimeEngine:
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         path = bundle.file("onnx")
         try:
-            self._session = onnxruntime.InferenceSession(
-                path, session_options(self.threads), providers=_providers(device)
-            )
+            self._session = open_session(path, threads, _providers(device))
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             reason = str(error).strip().splitlines()[0]
             raise BundleError(f"{path}: ONNX Runtime cannot load it ({reason}): export the bundle again") from None

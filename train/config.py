@@ -34,7 +34,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=r"^[\w][\w./-]*$", description="name of the run: its folder is OUT/NAME")
+    name: str = Field(pattern=r"^\w[\w-]*([./]\w[\w-]*)*$", description="name of the run: its folder is OUT/NAME")
     out: Path = Field(default=Path("runs"), description="folder of all runs")
     seed: int = Field(default=0, ge=0, description="seed of weights, order and augmentation")
     resume: bool = Field(default=False, description="go on from the run's last checkpoint")
