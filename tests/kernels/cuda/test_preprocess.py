@@ -18,6 +18,7 @@ AREA_TAP = np.dtype([("first", "i4"), ("count", "i4"), ("weights", "f4", 3)])
 
 GROWING = [((40, 60), (97, 101)), ((1, 1), (3, 4)), ((1, 9), (2, 50)), ((12, 5), (100, 4)), ((5, 30), (4, 77))]
 SHRINKING = [((97, 101), (40, 60)), ((50, 3), (1, 1)), ((33, 64), (33, 63)), ((90, 160), (23, 41)), ((49, 5), (1, 5))]
+SLIVERS = [((60, 2001), (50, 2000)), ((2001, 20), (2000, 17))]  # shares below 1/1000, which are left out
 WHOLE = [((24, 36), (12, 18)), ((24, 36), (8, 9)), ((20, 30), (20, 15)), ((7, 9), (1, 1)), ((6, 5), (6, 5))]
 REALISTIC = [((270, 480), (128, 256)), ((135, 240), (128, 256)), ((256, 512), (128, 256))]
 
@@ -44,7 +45,7 @@ def preprocess(run: Run, image: np.ndarray, size: Size, form: str = "nhwc_u8", m
     return output
 
 
-@pytest.mark.parametrize(("source", "target"), GROWING + SHRINKING + WHOLE + REALISTIC)
+@pytest.mark.parametrize(("source", "target"), GROWING + SHRINKING + SLIVERS + WHOLE + REALISTIC)
 def test_every_byte_is_opencvs(run, source, target):
     image = random_image(source)
     np.testing.assert_array_equal(preprocess(run, image, target), resize_image(image, target))
