@@ -84,7 +84,7 @@ def accuracy_table(accuracy: Accuracy) -> Table:
     for column in ("images", "agreement", "largest logits error", "mIoU PyTorch", "mIoU bundle"):
         table.add_column(column, justify="right")
     miou = ["no labels" if v is None else f"{v:.4f}" for v in (accuracy.miou_pytorch, accuracy.miou_bundle)]
-    table.add_row(str(accuracy.images), f"{accuracy.agreement:.6f}", f"{accuracy.max_logits_error:.2e}", *miou)
+    table.add_row(str(accuracy.images), f"{accuracy.agreement:.7f}", f"{accuracy.max_logits_error:.2e}", *miou)
     return table
 
 

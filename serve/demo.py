@@ -88,7 +88,7 @@ def _table(scores: dict[str, Any], manifest: dict[str, Any], latency: dict[str, 
         table.add_row(titles[role], f"{score['miou']:.4f}", *size, "", "", "")
     accuracy = manifest["accuracy"]
     p50 = {row["stage"]: f"{row['p50_ms']:.1f} ms" for row in latency["measurements"]}
-    exact = f"{accuracy['agreement']:.6f}"
+    exact = f"{accuracy['agreement']:.7f}"
     miou = f"{accuracy['miou_bundle']:.4f}"
     table.add_row("its bundle", miou, "", "", exact, p50["inference"], p50["whole request"])
     return table
