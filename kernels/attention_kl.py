@@ -47,8 +47,8 @@ def attention_kl(
     from kernels.triton.attention_kl import attention_kl_sum
 
     keys = (None, None) if student_keys is None else (k_s, k_t)
-    total, _ = attention_kl_sum(q_s, q_t, *keys, valid, valid_keys, temperature)
-    return total / valid.sum().clamp(min=1)
+    found: tuple[Tensor, Tensor] = attention_kl_sum(q_s, q_t, *keys, valid, valid_keys, temperature)
+    return found[0] / valid.sum().clamp(min=1)
 
 
 def reference_attention_kl(
