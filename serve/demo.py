@@ -26,6 +26,7 @@ CONFIGS = Path("configs/demo")
 RUNS = Path("runs/demo")
 BUNDLE = RUNS / "bundle"
 LATENCY = RUNS / "latency.json"
+_READY_WITHIN_S = 60
 
 
 def main() -> None:
@@ -70,12 +71,21 @@ def _request() -> Path:
 def _post(url: str, image: Path, out: Path) -> Path:
     print(f"$ curl -F image=@{image} '{url}/segment?overlay=true' -o {out}")
     with httpx.Client(base_url=url, timeout=60, transport=httpx.HTTPTransport(retries=5)) as client:
+        _wait_until_ready(client)
         answer = client.post("/segment", params={"overlay": "true"}, files={"image": image.read_bytes()})
     if answer.status_code != httpx.codes.OK:
         raise UserError(f"{url}/segment answered {answer.status_code}: {answer.text}")
     out.write_bytes(answer.content)
     print(f"{answer.status_code} {answer.headers['content-type']}, {answer.headers['server-timing']}")
     return out
+
+
+def _wait_until_ready(client: httpx.Client) -> None:
+    for _ in range(_READY_WITHIN_S * 10):
+        if client.get("/readyz").status_code == httpx.codes.OK:
+            return
+        time.sleep(0.1)
+    raise UserError(f"{client.base_url}/readyz: not ready within {_READY_WITHIN_S} s: see the server's messages above")
 
 
 def _table(scores: dict[str, Any], manifest: dict[str, Any], latency: dict[str, Any]) -> Table:
