@@ -1,5 +1,8 @@
 """Mean squared difference of all pairwise cosine similarities, in linear memory."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -50,7 +53,8 @@ def pairwise_mse(
         if max(x_s.shape[2], y_s.shape[2]) <= max(x_s.shape[1], x_t.shape[1]):
             total = (x_s.mT @ y_s - x_t.mT @ y_t).square().sum((1, 2))
         elif x_s.shape[1] == x_t.shape[1]:
-            total = _by_difference(x_s, x_t, y_s, y_t)
+            others = (None, None) if y_s is x_s else (y_s, y_t)
+            total = _ByDifference.apply(x_s, x_t, *others)
         else:
             total = _by_gram(x_s, x_t, y_s, y_t)
     return _mean(total, valid_x, valid_y, x_s.dtype)
@@ -84,15 +88,47 @@ def _rows(student: Tensor, teacher: Tensor, label: Tensor | None) -> tuple[Tenso
     return x_s * valid[:, None], x_t * valid[:, None], valid
 
 
-def _by_difference(x_s: Tensor, x_t: Tensor, y_s: Tensor, y_t: Tensor) -> Tensor:
-    """‖Δ_x M_yᵀ + M_x Δ_yᵀ‖² of each image."""
-    delta_x, mean_x = x_s - x_t, (x_s + x_t) / 2
-    if y_s is x_s:
-        mixed = delta_x @ mean_x.mT
-        return 2 * _dot(delta_x @ delta_x.mT, mean_x @ mean_x.mT) + 2 * _dot(mixed, mixed.mT)
-    delta_y, mean_y = y_s - y_t, (y_s + y_t) / 2
-    squares = _dot(delta_x @ delta_x.mT, mean_y @ mean_y.mT) + _dot(mean_x @ mean_x.mT, delta_y @ delta_y.mT)
-    return squares + 2 * _dot(delta_x @ mean_x.mT, mean_y @ delta_y.mT)
+class _ByDifference(torch.autograd.Function):
+    """‖Δ_x M_yᵀ + M_x Δ_yᵀ‖² of each image ``(N,)``, for unit vectors ``(N, D, P)``; without y, y = x.
+
+    Backward needs no product of D×P by P×D: as X_S = M + Δ/2, they are all among those of forward.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x_s: Tensor, x_t: Tensor, y_s: Tensor | None, y_t: Tensor | None) -> Tensor:
+        delta_x, mean_x, *grams_x = _grams(x_s, x_t)
+        if y_s is None or y_t is None:
+            ctx.save_for_backward(delta_x, mean_x, *grams_x)
+            return 2 * _inner(grams_x, grams_x)
+        delta_y, mean_y, *grams_y = _grams(y_s, y_t)
+        ctx.save_for_backward(delta_x, mean_x, *grams_x, delta_y, mean_y, *grams_y)
+        return _inner(grams_x, grams_y) + _inner(grams_y, grams_x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Of X_S and Y_S."""
+        gradient = 2 * gradient[:, None, None]
+        x, y = ctx.saved_tensors[:5], ctx.saved_tensors[5:]
+        if not y:
+            return _slope(x[0], x[1], x[2:], 2 * gradient), None, None, None
+        return _slope(x[0], x[1], y[2:], gradient), None, _slope(y[0], y[1], x[2:], gradient), None
+
+
+def _grams(student: Tensor, teacher: Tensor) -> tuple[Tensor, ...]:
+    """Δ, M ``(N, D, P)`` and Δ Δᵀ, M Mᵀ, Δ Mᵀ ``(N, D, D)``."""
+    delta = student - teacher
+    mean = student.add(delta, alpha=-0.5)
+    return delta, mean, delta @ delta.mT, mean @ mean.mT, delta @ mean.mT
+
+
+def _inner(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    return _dot(x[0], y[1]) + _dot(x[2], y[2].mT)
+
+
+def _slope(delta: Tensor, mean: Tensor, grams: Sequence[Tensor], factor: Tensor) -> Tensor:
+    """((Y_Sᵀ M_y) Δ + (Y_Sᵀ Δ_y) M) · factor, with the grams of y."""
+    of_delta, of_mean, mixed = grams
+    return torch.baddbmm(factor * (of_mean + mixed / 2) @ delta, factor * (mixed.mT + of_delta / 2), mean)
 
 
 def _by_gram(x_s: Tensor, x_t: Tensor, y_s: Tensor, y_t: Tensor) -> Tensor:

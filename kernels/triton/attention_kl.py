@@ -7,34 +7,17 @@ visits all others and computes the scores anew: their gradient is q_ij - p_ij. W
 parts of a pixel's gradient come from the same scores, s_ij = s_ji, in one visit.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from kernels.triton.scores import STAGES, WARPS, scores, tiles_of
+
 # log Σ e^s of a query that does not count: its probabilities are e^(s - 1e30) = 0.
 _EXCLUDED: tl.constexpr = tl.constexpr(1e30)
-
-
-@triton.jit
-def _scores(
-    row_ptr, column_ptr, row, column, rows, columns, channels, row_d, row_p, column_d, column_p, factor,
-    PRECISION: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_D: tl.constexpr,
-):  # fmt: skip
-    """factor · a_i·b_j of the pixels ``row`` [R] of one map and ``column`` [C] of another: ``[R, C]`` fp32."""
-    scores = tl.zeros([BLOCK_R, BLOCK_C], tl.float32)
-    in_rows, in_columns = (row < rows)[:, None], (column < columns)[None, :]
-    for start in range(0, channels, BLOCK_D):
-        channel = start + tl.arange(0, BLOCK_D).to(tl.int64)
-        inside = channel < channels
-        at = row_ptr + channel[None, :] * row_d + row[:, None] * row_p
-        a = tl.load(at, mask=inside[None, :] & in_rows, other=0.0)
-        at = column_ptr + channel[:, None] * column_d + column[None, :] * column_p
-        b = tl.load(at, mask=inside[:, None] & in_columns, other=0.0)
-        scores = tl.dot(a, b, scores, input_precision=PRECISION)
-    return scores * factor
 
 
 @triton.jit
@@ -82,12 +65,12 @@ def attention_kl_forward_kernel(
     sum_t, dot = sum_s, sum_s
     for start in range(0, keys, BLOCK_K):
         key = start + tl.arange(0, BLOCK_K).to(tl.int64)
-        s = _scores(
+        s = scores(
             student_query_ptr, student_key_ptr, query, key, queries, keys, student_channels,
             student_query_d, student_query_p, student_key_d, student_key_p, factor,
             PRECISION, BLOCK_Q, BLOCK_K, BLOCK_D,
         )  # fmt: skip
-        t = _scores(
+        t = scores(
             teacher_query_ptr, teacher_key_ptr, query, key, queries, keys, teacher_channels,
             teacher_query_d, teacher_query_p, teacher_key_d, teacher_key_p, factor,
             PRECISION, BLOCK_Q, BLOCK_K, BLOCK_D,
@@ -165,22 +148,22 @@ def attention_kl_backward_kernel(
     other_teacher_ptr += image * other_teacher_n
     own = tl.program_id(0).to(tl.int64) * BLOCK_A + tl.arange(0, BLOCK_A)
     channel = tl.program_id(1).to(tl.int64) * BLOCK_G + tl.arange(0, BLOCK_G)
-    is_own, inside, at = own < owns, channel < student_channels, image * owns + own
+    is_own, inside, own_at = own < owns, channel < student_channels, image * owns + own
     if QUERIES:
-        own_lse_s = tl.load(own_lse_ptr + at, mask=is_own, other=_EXCLUDED)[:, None]
-        own_lse_t = tl.load(own_lse_ptr + images * owns + at, mask=is_own, other=_EXCLUDED)[:, None]
+        own_lse_s = tl.load(own_lse_ptr + own_at, mask=is_own, other=_EXCLUDED)[:, None]
+        own_lse_t = tl.load(own_lse_ptr + images * owns + own_at, mask=is_own, other=_EXCLUDED)[:, None]
     if KEYS:
-        own_is_key = (tl.load(own_is_key_ptr + at, mask=is_own, other=0) != 0)[:, None]
+        own_is_key = (tl.load(own_is_key_ptr + own_at, mask=is_own, other=0) != 0)[:, None]
     gradient = tl.zeros([BLOCK_A, BLOCK_G], tl.float32)
     for start in range(0, others, BLOCK_B):
         other = start + tl.arange(0, BLOCK_B).to(tl.int64)
         is_other, at = other < others, image * others + other
-        s = _scores(
+        s = scores(
             own_student_ptr, other_student_ptr, own, other, owns, others, student_channels,
             own_student_d, own_student_p, other_student_d, other_student_p, factor,
             PRECISION, BLOCK_A, BLOCK_B, BLOCK_D,
         )  # fmt: skip
-        t = _scores(
+        t = scores(
             own_teacher_ptr, other_teacher_ptr, own, other, owns, others, teacher_channels,
             own_teacher_d, own_teacher_p, other_teacher_d, other_teacher_p, factor,
             PRECISION, BLOCK_A, BLOCK_B, BLOCK_D,
@@ -193,27 +176,12 @@ def attention_kl_backward_kernel(
             lse_s = tl.load(other_lse_ptr + at, mask=is_other, other=_EXCLUDED)[None, :]
             lse_t = tl.load(other_lse_ptr + images * others + at, mask=is_other, other=_EXCLUDED)[None, :]
             slope += _difference(s - lse_s, t - lse_t, own_is_key)
-        at = other_student_ptr + other[:, None] * other_student_p + channel[None, :] * other_student_d
-        x = tl.load(at, mask=is_other[:, None] & inside[None, :], other=0.0)
+        x_ptr = other_student_ptr + other[:, None] * other_student_p + channel[None, :] * other_student_d
+        x = tl.load(x_ptr, mask=is_other[:, None] & inside[None, :], other=0.0)
         gradient = tl.dot((slope * gain).to(x.dtype), x, gradient, input_precision=PRECISION)
     gradient *= tl.load(coefficient_ptr) * factor / gain
     out = gradient_ptr + image * gradient_n + own[:, None] * gradient_p + channel[None, :] * gradient_d
     tl.store(out, gradient, mask=is_own[:, None] & inside[None, :])
-
-
-class Tiles(NamedTuple):
-    """Sides of the tiles of one dtype; shared memory for them stays under the 64 KiB of the smallest chip."""
-
-    queries: int
-    keys: int
-    channels: int
-    gradient_channels: int
-    precision: str
-    """Of products of fp32: three TF32 products keep fp32's accuracy on tensor cores."""
-
-
-HALF = Tiles(queries=128, keys=64, channels=64, gradient_channels=256, precision="tf32")
-SINGLE = Tiles(queries=64, keys=64, channels=32, gradient_channels=128, precision="tf32x3")
 
 
 @torch.library.custom_op("segdistill::attention_kl", mutates_args=())
@@ -239,7 +207,7 @@ def attention_kl_sum(
     """
     student, teacher, student_keys, teacher_keys = _maps(student, teacher, student_keys, teacher_keys)
     (batch, channels, queries), keys = student.shape, student_keys.shape[2]
-    tiles = _tiles(student)
+    tiles = tiles_of(student.dtype)
     kl = torch.empty(batch, queries, dtype=torch.float32, device=student.device)
     lse = torch.empty(2, batch, queries, dtype=torch.float32, device=student.device)
     attention_kl_forward_kernel[(triton.cdiv(queries, tiles.queries), batch)](
@@ -247,7 +215,7 @@ def attention_kl_sum(
         queries, keys, channels, teacher.shape[1],
         *student.stride(), *student_keys.stride(), *teacher.stride(), *teacher_keys.stride(), 1 / temperature,
         PRECISION=tiles.precision, BLOCK_Q=tiles.queries, BLOCK_K=tiles.keys, BLOCK_D=tiles.channels,
-        num_warps=8 if tiles.queries > 64 else 4, num_stages=2,
+        num_warps=WARPS, num_stages=STAGES,
     )  # fmt: skip
     return kl.sum(), lse
 
@@ -273,15 +241,16 @@ def attention_kl_gradient(
     own, other = (student_keys, student) if of_keys else (student, student_keys)
     own_teacher, other_teacher = (teacher_keys, teacher) if of_keys else (teacher, teacher_keys)
     (batch, channels, owns), others = own.shape, other.shape[2]
-    gradient, is_key, tiles = torch.empty_like(own), is_key.contiguous(), _tiles(own)
+    gradient, is_key, tiles = torch.empty_like(own), is_key.contiguous(), tiles_of(own.dtype)
     block_g = min(tiles.gradient_channels, max(16, triton.next_power_of_2(channels)))
-    attention_kl_backward_kernel[(triton.cdiv(owns, 64), triton.cdiv(channels, block_g), batch)](
+    attention_kl_backward_kernel[(triton.cdiv(owns, tiles.own), triton.cdiv(channels, block_g), batch)](
         own, other, own_teacher, other_teacher, lse, lse, is_key, is_key, coefficient, gradient,
         owns, others, channels, own_teacher.shape[1],
         *own.stride(), *other.stride(), *own_teacher.stride(), *other_teacher.stride(), *gradient.stride(),
         1 / temperature, float(min(1 << 14, triton.next_power_of_2(others))),
         QUERIES=themselves or not of_keys, KEYS=themselves or of_keys, PRECISION=tiles.precision,
-        BLOCK_A=64, BLOCK_B=64, BLOCK_D=tiles.channels, BLOCK_G=block_g, num_warps=8, num_stages=2,
+        BLOCK_A=tiles.own, BLOCK_B=tiles.others, BLOCK_D=tiles.channels, BLOCK_G=block_g,
+        num_warps=WARPS, num_stages=STAGES,
     )  # fmt: skip
     return gradient
 
@@ -293,10 +262,6 @@ def _maps(
         student_keys, teacher_keys = student, teacher
     # One product takes one dtype; the teacher's may be another's network.
     return student.detach(), teacher.detach().to(student.dtype), student_keys.detach(), teacher_keys.to(student.dtype)
-
-
-def _tiles(features: Tensor) -> Tiles:
-    return SINGLE if features.dtype == torch.float32 else HALF
 
 
 @attention_kl_sum.register_fake
@@ -312,11 +277,9 @@ def _(
     student: Tensor,
     teacher: Tensor,  # noqa: ARG001
     student_keys: Tensor | None,
-    teacher_keys: Tensor | None,  # noqa: ARG001
-    is_key: Tensor,  # noqa: ARG001
-    temperature: float,  # noqa: ARG001
-    of_keys: bool,
+    *rest: object,
 ) -> Tensor:
+    of_keys = rest[-1]
     return torch.empty_like(student_keys if of_keys and student_keys is not None else student)
 
 

@@ -24,6 +24,7 @@ from triton.compiler import ASTSource
 
 from kernels.triton.channel_kl import _BLOCK, _BLOCKS_A_PIECE
 from kernels.triton.layout import tile
+from kernels.triton.scores import HALF, SINGLE, STAGES, WARPS
 
 CHIPS = (75, 80, 87, 89, 90, 120)
 DTYPES = ("fp16", "fp32")
@@ -31,10 +32,13 @@ CLASSES = (19, 150)
 TABLE = Path(__file__).with_name("compiled.csv")
 COLUMNS = ("kernel", "channels", "dtype", "chip", "registers", "stack_bytes", "shared_bytes", "triton")
 
-# The most shared memory that one block may have, in bytes (CUDA C++ Programming Guide, table of compute capabilities).
-SHARED_LIMIT = {75: 65536, 80: 166912, 87: 166912, 89: 101376, 90: 232448, 120: 101376}
-
 _CUOBJDUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+_MAPS = {"student", "teacher", "logits", "map"} | {
+    f"{prefix}{network}{suffix}"
+    for network in ("student", "teacher")
+    for prefix, suffix in (("own_", ""), ("other_", ""), ("", "_query"), ("", "_key"))
+}
+"""The arguments that are of the maps' dtype."""
 _ALL_MAPS = {"LABELLED": True, "STUDENT_SCALED": True, "TEACHER_SCALED": True}
 
 
@@ -47,6 +51,7 @@ class Variant:
     channels: int
     constants: dict[str, Any] = field(default_factory=dict)
     warps: int = 4
+    stages: int = 3
 
 
 def variants() -> Iterator[Variant]:
@@ -56,12 +61,12 @@ def variants() -> Iterator[Variant]:
         for direction in ("forward", "backward"):
             weighted = _ALL_MAPS | {"WEIGHTED": True}
             for name, block, maps in (
-                ("pixel_kl", whole, weighted),
+                ("pixel_kl", whole if direction == "forward" else taps, weighted),
                 ("pixel_kl_upsampled", taps if direction == "forward" else cells, weighted),
                 ("cross_entropy", whole, {}),
                 ("cross_entropy_upsampled", taps if direction == "forward" else cells, {}),
             ):
-                constants = maps | {"BLOCK_C": block.channels, "BLOCK_P": block.pixels}
+                constants: dict[str, Any] = maps | {"BLOCK_C": block.channels, "BLOCK_P": block.pixels}
                 yield Variant(f"{name}.{name}_{direction}_kernel", channels, constants, block.warps)
         constants = {"LABELLED": True, "MATRIX": "soft", "UNCERTAIN": False}
         constants |= {"BLOCK_C": whole.channels, "BLOCK_P": whole.pixels}
@@ -73,6 +78,17 @@ def variants() -> Iterator[Variant]:
     yield Variant("channel_kl.channel_kl_forward_kernel", 19, scaled | {"BLOCKS_A_PIECE": _BLOCKS_A_PIECE})
     yield Variant("channel_kl.channel_kl_join_kernel", 19, {"BLOCK": 32})
     yield Variant("channel_kl.channel_kl_backward_kernel", 19, scaled)
+
+
+def attention_variants(dtype: str) -> Iterator[Variant]:
+    """Of `kernels.triton.attention_kl`, whose tiles depend on the dtype; channels are 256."""
+    tiles = SINGLE if dtype == "fp32" else HALF
+    shared = {"PRECISION": tiles.precision, "BLOCK_D": tiles.channels}
+    forward = shared | {"BLOCK_Q": tiles.queries, "BLOCK_K": tiles.keys}
+    yield Variant("attention_kl.attention_kl_forward_kernel", 256, forward, WARPS, STAGES)
+    backward = shared | {"BLOCK_A": tiles.own, "BLOCK_B": tiles.others, "BLOCK_G": tiles.gradient_channels}
+    backward |= {"QUERIES": True, "KEYS": True}
+    yield Variant("attention_kl.attention_kl_backward_kernel", 256, backward, WARPS, STAGES)
 
 
 def compile_variant(variant: Variant, dtype: str, chip: int) -> dict[str, Any]:
@@ -87,7 +103,8 @@ def compile_variant(variant: Variant, dtype: str, chip: int) -> dict[str, Any]:
     }
     by_index = {(kernel.arg_names.index(arg),): value for arg, value in constants.items()}
     source = ASTSource(kernel, signature, by_index, aligned)
-    compiled = triton.compile(source, target=GPUTarget("cuda", chip, 32), options={"num_warps": variant.warps})
+    options = {"num_warps": variant.warps, "num_stages": variant.stages}
+    compiled = triton.compile(source, target=GPUTarget("cuda", chip, 32), options=options)
     registers, stack = _usage(compiled.asm["cubin"])
     values = (name, variant.channels, dtype, chip, registers, stack, compiled.metadata.shared, triton.__version__)
     return dict(zip(COLUMNS, values, strict=True))
@@ -95,17 +112,19 @@ def compile_variant(variant: Variant, dtype: str, chip: int) -> dict[str, Any]:
 
 def _type(arg: str, dtype: str, kernel: str) -> str:
     """The Triton type of an argument, by its name."""
-    if arg in ("student_ptr", "teacher_ptr", "logits_ptr", "map_ptr"):
+    if arg.removesuffix("_ptr") in _MAPS:
         return "*" + dtype
     if arg == "gradient_ptr":
         return "*fp32" if "upsampled" in kernel else "*" + dtype
+    if arg.endswith(("is_query_ptr", "is_key_ptr")):
+        return "*i1"
     if arg == "label_ptr":
         return "*u8"
     if "lower" in arg or "first" in arg:
         return "*i32"
     if arg.endswith("_ptr"):
         return "*fp32"
-    return "fp32" if arg in ("factor", "scale", "threshold") else "i32"
+    return "fp32" if arg in ("factor", "scale", "threshold", "gain") else "i32"
 
 
 def _usage(cubin: bytes) -> tuple[int, int]:
@@ -130,10 +149,10 @@ def main() -> None:
     options = parser.parse_args()
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for variant in variants():
-        if options.channels and variant.channels not in options.channels:
-            continue
-        for dtype in options.dtypes:
+    for dtype in options.dtypes:
+        for variant in (*variants(), *attention_variants(dtype)):
+            if options.channels and variant.channels not in options.channels:
+                continue
             for chip in options.chips:
                 writer.writerow(compile_variant(variant, dtype, chip))
                 sys.stdout.flush()
