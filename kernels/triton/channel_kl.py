@@ -76,8 +76,9 @@ def channel_kl_forward_kernel(
         )  # fmt: skip
         new_s = tl.maximum(max_s, tl.max(tl.where(valid, s, -1e30), 0))
         new_t = tl.maximum(max_t, tl.max(tl.where(valid, t, -1e30), 0))
-        e_t = tl.where(valid, tl.exp(t - new_t), 0.0)
-        sum_s = sum_s * tl.exp(max_s - new_s) + tl.sum(tl.where(valid, tl.exp(s - new_s), 0.0), 0)
+        e_t = tl.exp(tl.where(valid, t - new_t, float("-inf")))
+        e_s = tl.exp(tl.where(valid, s - new_s, float("-inf")))
+        sum_s = sum_s * tl.exp(max_s - new_s) + tl.sum(e_s, 0)
         sum_t = sum_t * tl.exp(max_t - new_t) + tl.sum(e_t, 0)
         dot = dot * tl.exp(max_t - new_t) + tl.sum(e_t * (t - s), 0)
         max_s, max_t = new_s, new_t
@@ -150,8 +151,9 @@ def channel_kl_backward_kernel(
         row, channels, pixels, pixel, student_n, student_c, student_p, teacher_n, teacher_c, teacher_p, factor,
         LABELLED, STUDENT_SCALED, TEACHER_SCALED, CHANNEL_SCALED,
     )  # fmt: skip
-    q, p = tl.exp(s - tl.load(row_ptr + row)), tl.exp(t - tl.load(row_ptr + rows + row))
-    gradient = tl.where(valid, (q - p) * scale * tl.load(coefficient_ptr + row), 0.0)
+    q = tl.exp(tl.where(valid, s - tl.load(row_ptr + row), float("-inf")))
+    p = tl.exp(tl.where(valid, t - tl.load(row_ptr + rows + row), float("-inf")))
+    gradient = (q - p) * scale * tl.load(coefficient_ptr + row)
     out = gradient_ptr + row // channels * gradient_n + row % channels * gradient_c + pixel * gradient_p
     tl.store(out, gradient, mask=pixel < pixels)
 

@@ -148,7 +148,8 @@ def pixel_kl_gradient(
     """The gradient of ``coefficient`` ``()`` · Σ w KL, of the student's shape and dtype."""
     z_s, z_t, gradient = flat_pixels(student), flat_pixels(teacher), gradient_like(student)
     batch, channels, pixels = z_s.shape
-    block, out = tile(channels), gradient.flatten(2)
+    # Both maps and the gradient are held at once.
+    block, out = tile(channels, elements=2048), gradient.flatten(2)
     maps, given = pixel_maps(z_s, label, student_scale, teacher_scale, weight)
     pixel_kl_backward_kernel[(triton.cdiv(pixels, block.pixels), batch)](
         z_s, z_t, *maps, coefficient, out, channels, pixels,
