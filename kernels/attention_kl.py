@@ -1,5 +1,6 @@
 """Kullback-Leibler divergence of attention rows, teacher ‖ student, in linear memory."""
 
+import torch
 from torch import Tensor
 
 from kernels.choice import use_triton
@@ -42,7 +43,9 @@ def attention_kl(
     )
     if not use_triton(student):
         maps = (accumulable(m) for m in (q_s, k_s, q_t, k_t))
-        result: Tensor = TiledAttentionKl.apply(*maps, valid, valid_keys, temperature)
+        # Scores of half precision would be off by more than student and teacher differ.
+        with torch.autocast(student.device.type, enabled=False):
+            result: Tensor = TiledAttentionKl.apply(*maps, valid, valid_keys, temperature)
         return result
     from kernels.triton.attention_kl import attention_kl_sum
 

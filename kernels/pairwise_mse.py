@@ -43,6 +43,10 @@ def pairwise_mse(
     Returns:
         A scalar, in fp32 for inputs of half precision; images without a valid pair do not count.
     """
+    if (student_other is None) != (teacher_other is None):
+        raise ValueError(
+            "student_other and teacher_other go together, and only one of them is given: give both or none"
+        )
     x_s, x_t, valid_x = _rows(student, teacher, label)
     if student_other is None or teacher_other is None:
         y_s, y_t, valid_y = x_s, x_t, valid_x

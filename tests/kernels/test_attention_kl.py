@@ -121,3 +121,15 @@ def test_huge_features_stay_finite(dtype: torch.dtype) -> None:
     assert loss.isfinite()
     assert student.grad is not None
     assert student.grad.isfinite().all()
+
+
+def test_autocast_changes_nothing() -> None:
+    student, teacher = randn(1, 2, 8, 5, 5).float(), randn(2, 2, 8, 5, 5).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = attention_kl(student, teacher)
+    assert loss.item() == attention_kl(student, teacher).item()
+
+
+def test_keys_of_the_student_alone_are_refused() -> None:
+    with pytest.raises(ValueError, match="student_keys and teacher_keys go together"):
+        attention_kl(randn(1, 1, 3, 2, 2), randn(2, 1, 3, 2, 2), student_keys=randn(3, 1, 3, 2, 2))

@@ -155,3 +155,8 @@ def test_no_matrix_of_pixels_by_pixels_is_made(teacher_channels: int, largest_te
     with largest_tensor() as made:
         pairwise_mse(student, teacher).backward()
     assert made.elements <= 2 * teacher_channels * 1600
+
+
+def test_another_frame_of_the_student_alone_is_refused() -> None:
+    with pytest.raises(ValueError, match="student_other and teacher_other go together"):
+        pairwise_mse(randn(1, 1, 3, 2, 2), randn(2, 1, 3, 2, 2), student_other=randn(3, 1, 3, 2, 2))
