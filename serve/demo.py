@@ -89,8 +89,8 @@ def _wait_until_ready(client: httpx.Client) -> None:
 
 
 def _table(scores: dict[str, Any], manifest: dict[str, Any], latency: dict[str, Any]) -> Table:
-    table = Table(title="\nfrom teacher to bundle", title_justify="left", box=box.SIMPLE)
-    for column in ("", "mIoU", "parameters", "MACs", "agreement", "inference", "request"):
+    table = Table(title="\nfrom teacher to bundle", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for column in ("", "mIoU", "params", "MACs", "agreement", "inference", "request"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     titles = {"teacher": "teacher", "student": "student alone", "distilled": "student distilled"}
     for role, score in scores.items():
