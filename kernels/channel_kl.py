@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from kernels.choice import use_triton
+from kernels.choice import use_tiles, use_triton
 from kernels.precision import accumulable
+from kernels.tiled.channel_kl import TiledChannelKl
 from kernels.valid import map_size, valid_pixels
 
 # Of ignored pixels, before the softmax. Finite, because 0 · (-inf - -inf) would be NaN.
@@ -38,22 +39,30 @@ def channel_kl(
     Returns:
         A scalar, in fp32 for inputs of half precision.
     """
-    if not use_triton(student):
-        return reference_channel_kl(
-            student,
-            teacher,
-            label,
-            temperature=temperature,
-            student_scale=student_scale,
-            teacher_scale=teacher_scale,
-            teacher_channel_scale=teacher_channel_scale,
-        )
-    from kernels.triton.channel_kl import channel_kl_rows
-
-    images = _labelled_images(valid_pixels(label, map_size(student), student.device))
     scales = (student_scale, teacher_scale, teacher_channel_scale)
-    rows: Tensor = channel_kl_rows(student, teacher.detach(), label, *scales, temperature)
-    return temperature**2 / student.shape[1] * rows[2].sum() / images
+    valid = valid_pixels(label, map_size(student), student.device)
+    factor, images = temperature**2 / student.shape[1], _labelled_images(valid)
+    if use_triton(student):
+        from kernels.triton.channel_kl import channel_kl_rows
+
+        rows: Tensor = channel_kl_rows(student, teacher.detach(), label, *scales, temperature)
+        return factor * rows[2].sum() / images
+    if use_tiles(student):
+        excluded = None if label is None else ~valid.flatten(1)
+        dtype = accumulable(student).dtype
+        flat = (None if scale is None else scale.detach().to(dtype).flatten(1) for scale in scales)
+        maps = student.flatten(2), teacher.detach().flatten(2), excluded
+        total: Tensor = TiledChannelKl.apply(*maps, *flat, temperature)
+        return factor * total / images
+    return reference_channel_kl(
+        student,
+        teacher,
+        label,
+        temperature=temperature,
+        student_scale=student_scale,
+        teacher_scale=teacher_scale,
+        teacher_channel_scale=teacher_channel_scale,
+    )
 
 
 def reference_channel_kl(

@@ -13,7 +13,7 @@ _TRITON_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 
 def use_triton(student: Tensor) -> bool:
-    """Triton for CUDA tensors up to fp32 where it is installed; the reference otherwise.
+    """Triton for CUDA tensors up to fp32 where it is installed; the tiled form or the reference otherwise.
 
     The environment variable SEGDISTILL_KERNELS, ``reference`` or ``triton``, overrides. Triton on CPU tensors needs
     TRITON_INTERPRET=1, and is for tests.
@@ -27,6 +27,11 @@ def use_triton(student: Tensor) -> bool:
     if choice:
         raise ValueError(f"{VARIABLE}={choice}: must be reference or triton, or not set")
     return student.is_cuda and student.dtype in _TRITON_DTYPES and _TRITON_IS_INSTALLED
+
+
+def use_tiles(student: Tensor) -> bool:
+    """The tiled form for CPU tensors, but for a graph that a compiler fuses anyway."""
+    return not student.is_cuda and os.environ.get(VARIABLE) != "reference" and not torch.compiler.is_compiling()
 
 
 def _require_triton(student: Tensor) -> None:

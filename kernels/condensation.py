@@ -1,12 +1,12 @@
 """Feature condensation: what a teacher is sure of, as a matrix over pixels, and its soft enhancement."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from kernels.choice import use_triton
+from kernels.choice import use_tiles, use_triton
 from kernels.enhancement import Enhancement, enhance
 from kernels.precision import accumulable
 from kernels.valid import map_size, valid_pixels
@@ -65,35 +65,55 @@ def condensation(
         kappa: κ of the bounded form; 0 switches the enhancement off.
         enhancement_temperature: τ_a.
     """
-    if not use_triton(teacher):
-        return reference_condensation(
-            teacher,
-            label,
-            features=features,
-            entropy_temperature=entropy_temperature,
-            mask=mask,
-            threshold=threshold,
-            keep=keep,
-            polarity=polarity,
-            enhancement=enhancement,
-            kappa=kappa,
-            enhancement_temperature=enhancement_temperature,
-        )
+    if use_triton(teacher):
+        masks = (mask, threshold, keep, polarity)
+        matrix, over_pixels, over_channels, valid = _on_gpu(teacher, label, features, entropy_temperature, *masks)
+        factors = enhance(over_pixels, over_channels, valid, enhancement, kappa, enhancement_temperature)
+        return Condensation(matrix, *factors)
+    settings: dict[str, Any] = {
+        "entropy_temperature": entropy_temperature,
+        "mask": mask,
+        "threshold": threshold,
+        "keep": keep,
+        "polarity": polarity,
+        "enhancement": enhancement,
+        "kappa": kappa,
+        "enhancement_temperature": enhancement_temperature,
+    }
+    if not use_tiles(teacher):
+        return reference_condensation(teacher, label, features=features, **settings)
+    # Images do not depend on each other: what one needs on the way is gone before the next one's turn.
+    images = []
+    for index in range(teacher.shape[0]):
+        image = slice(index, index + 1)
+        ids, condensed = (None if m is None else m[image] for m in (label, features))
+        images.append(reference_condensation(teacher[image], ids, features=condensed, **settings))
+    return Condensation(*(torch.cat(parts) for parts in zip(*images, strict=True)))
+
+
+def _on_gpu(
+    teacher: Tensor,
+    label: Tensor | None,
+    features: Tensor | None,
+    temperature: float,
+    mask: Mask,
+    threshold: float,
+    keep: float,
+    polarity: Polarity,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(M, mean_c |Y_ci|, Σ_i |Y_ci|, valid)."""
     from kernels.triton.condensation import condensation_entropy, condensation_magnitude
 
     valid = valid_pixels(label, map_size(teacher), teacher.device)
-    form = "" if mask == "keep" else mask
-    scale = 1 / math.log(teacher.shape[1])
-    uncertain = polarity == "uncertain"
-    settings = (entropy_temperature, scale, form, threshold, uncertain)
+    form, scale = "" if mask == "keep" else mask, 1 / math.log(teacher.shape[1])
+    settings = (temperature, scale, form, threshold, polarity == "uncertain")
     matrix, over_pixels, over_channels = condensation_entropy(teacher.detach(), label, *settings)
     if mask == "keep":
         matrix = _masked(_lowest(matrix, valid, keep), valid, polarity)
     if mask == "keep" or features is not None:
         condensed = teacher if features is None else features
         over_pixels, over_channels = condensation_magnitude(condensed.detach(), matrix)
-    factors = (enhancement, kappa, enhancement_temperature)
-    return Condensation(matrix, *enhance(over_pixels, over_channels, valid, *factors))
+    return matrix, over_pixels, over_channels, valid
 
 
 @torch.no_grad()

@@ -3,8 +3,9 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from kernels.choice import use_triton
+from kernels.choice import use_tiles, use_triton
 from kernels.precision import accumulable
+from kernels.tiled.by_image import SumByImage
 from kernels.valid import IGNORE_INDEX
 
 
@@ -19,8 +20,16 @@ def cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False)
     Returns:
         A scalar, in fp32 for logits of half precision; 0 where no pixel is valid.
     """
-    if not use_triton(logits):
-        return reference_cross_entropy(logits, label, align_corners=align_corners)
+    if use_triton(logits):
+        return _on_gpu(logits, label, align_corners)
+    if use_tiles(logits):
+        valid = (label != IGNORE_INDEX).sum().clamp(min=1)
+        result: Tensor = SumByImage.apply(logits, lambda z, n: _total(z, label[n : n + 1], align_corners) / valid)
+        return result
+    return reference_cross_entropy(logits, label, align_corners=align_corners)
+
+
+def _on_gpu(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
     sums: Tensor
     if logits.shape[-2:] == label.shape[-2:]:
         from kernels.triton.cross_entropy import cross_entropy_sums
@@ -35,8 +44,12 @@ def cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False)
 
 def reference_cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False) -> Tensor:
     """`cross_entropy` in plain PyTorch."""
+    return _total(logits, label, align_corners) / (label != IGNORE_INDEX).sum().clamp(min=1)
+
+
+def _total(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
+    """-Σ_i log softmax_c(z_i)[y_i]."""
     logits = accumulable(logits)
     if logits.shape[-2:] != label.shape[-2:]:
         logits = F.interpolate(logits, label.shape[-2:], mode="bilinear", align_corners=align_corners)
-    total = F.cross_entropy(logits, label.long(), ignore_index=IGNORE_INDEX, reduction="sum")
-    return total / (label != IGNORE_INDEX).sum().clamp(min=1)
+    return F.cross_entropy(logits, label.long(), ignore_index=IGNORE_INDEX, reduction="sum")

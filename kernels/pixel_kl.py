@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kernels.choice import use_triton
+from kernels.choice import use_tiles, use_triton
 from kernels.precision import accumulable
+from kernels.tiled.by_image import SumByImage
+from kernels.tiled.pixel_kl import TiledPixelKl
 from kernels.valid import check_label, map_size, valid_pixels
 
 MeanOver = Literal["valid", "weight"]
@@ -46,21 +48,35 @@ def pixel_kl(
     Returns:
         A scalar, in fp32 for inputs of half precision.
     """
-    if not use_triton(student):
-        return reference_pixel_kl(
-            student,
-            teacher,
-            label,
-            temperature=temperature,
-            student_scale=student_scale,
-            teacher_scale=teacher_scale,
-            weight=weight,
-            mean_over=mean_over,
-            size=size,
-            align_corners=align_corners,
-        )
     check_label(label, map_size(student) if size is None else (student.shape[0], *size))
     maps = (label, student_scale, teacher_scale, weight)
+    if use_triton(student):
+        return _on_gpu(student, teacher, maps, temperature, mean_over, size, align_corners)
+    if use_tiles(student):
+        return _in_tiles(student, teacher, maps, temperature, mean_over, size, align_corners)
+    return reference_pixel_kl(
+        student,
+        teacher,
+        label,
+        temperature=temperature,
+        student_scale=student_scale,
+        teacher_scale=teacher_scale,
+        weight=weight,
+        mean_over=mean_over,
+        size=size,
+        align_corners=align_corners,
+    )
+
+
+def _on_gpu(
+    student: Tensor,
+    teacher: Tensor,
+    maps: tuple[Tensor | None, ...],
+    temperature: float,
+    mean_over: MeanOver,
+    size: tuple[int, int] | None,
+    align_corners: bool,
+) -> Tensor:
     sums: Tensor
     if size is None:
         from kernels.triton.pixel_kl import pixel_kl_sums
@@ -72,6 +88,44 @@ def pixel_kl(
         sums = pixel_kl_upsampled_sums(student, teacher.detach(), *maps, temperature, *size, align_corners)
     norm = sums[1 if mean_over == "weight" else 2].detach()
     return temperature**2 * sums[0] / torch.where(norm > 0, norm, 1)
+
+
+def _in_tiles(
+    student: Tensor,
+    teacher: Tensor,
+    maps: tuple[Tensor | None, ...],
+    temperature: float,
+    mean_over: MeanOver,
+    size: tuple[int, int] | None,
+    align_corners: bool,
+) -> Tensor:
+    label, student_scale, teacher_scale, weight = maps
+    dtype = accumulable(student).dtype
+    area = map_size(student) if size is None else (student.shape[0], *size)
+    valid = valid_pixels(label, area, student.device)
+    weights = valid.to(dtype) if weight is None else weight.detach().to(dtype) * valid
+    norm = weights.sum() if mean_over == "weight" else valid.sum().to(dtype)
+    weights = (weights * (temperature**2 / torch.where(norm > 0, norm, 1))).flatten(1)
+    scales = [None if m is None else m.detach().to(dtype).flatten(1) for m in (student_scale, teacher_scale)]
+
+    def total(student: Tensor, teacher: Tensor, images: slice) -> Tensor:
+        flat = [None if scale is None else scale[images] for scale in scales]
+        found: Tensor = TiledPixelKl.apply(student.flatten(2), teacher.flatten(2), weights[images], *flat, temperature)
+        return found
+
+    if size is None:
+        return total(student, teacher.detach(), slice(None))
+
+    def of_image(student: Tensor, index: int) -> Tensor:
+        images = slice(index, index + 1)
+        upsampled = [
+            F.interpolate(accumulable(z), size, mode="bilinear", align_corners=align_corners)
+            for z in (student, teacher.detach()[images])
+        ]
+        return total(upsampled[0], upsampled[1], images)
+
+    result: Tensor = SumByImage.apply(student, of_image)
+    return result
 
 
 def reference_pixel_kl(
