@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.bundle import Accuracy, Bundle, BundleError
 from export.graph import DeployedNetwork
-from export.preprocess import network_size, postprocess, preprocess
+from export.preprocess import postprocess, preprocess
 from export.session import open_session
 from train.metrics import ConfusionMatrix, scores
 from train.models.smp import SmpNetwork
@@ -99,8 +99,7 @@ def compare(bundle: Bundle, network: SmpNetwork, pictures: Iterable[Picture]) ->
     session = _session_with_logits(bundle)
     spec = bundle.manifest.input
     for picture in pictures:
-        size = network_size(picture.image.shape[:2], spec)
-        image = preprocess(picture.image, size)
+        image = preprocess(picture.image, spec)
         with torch.inference_mode():
             mask, logits = (output.numpy() for output in reference(torch.tensor(image)))
         bundle_mask, bundle_logits = session.run(None, {spec.name: image})

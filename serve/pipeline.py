@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import BundleError, Manifest
-from export.preprocess import network_size, postprocess, preprocess
+from export.preprocess import postprocess, preprocess
 from serve.engine import Engine
 from serve.timing import StageTimes
 from train.data.image import MAX_PIXELS, UPLOAD_FORMATS, decode_image
@@ -53,7 +53,7 @@ class Pipeline:
             decoded = decode_image(data, self.max_pixels, UPLOAD_FORMATS)
         height, width = decoded.pixels.shape[:2]
         with times.measure("preprocess"):
-            batch = preprocess(decoded.pixels, network_size((height, width), self.manifest.input))
+            batch = preprocess(decoded.pixels, self.manifest.input)
         with times.measure("inference"):
             ids = self.engine.infer(batch)[0]
         with times.measure("postprocess"):

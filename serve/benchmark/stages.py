@@ -32,9 +32,9 @@ def _stages(pipeline: Pipeline, image: bytes) -> StageTimes:
 
 
 def _batched_inference(pipeline: Pipeline, images: list[bytes], plan: Plan) -> list[float]:
-    size = pipeline.manifest.input.height, pipeline.manifest.input.width
+    spec = pipeline.manifest.input
     chosen = [images[index % len(images)] for index in range(plan.batch)]
-    batch = np.concatenate([preprocess(decode_image(image).pixels, size) for image in chosen])
+    batch = np.concatenate([preprocess(decode_image(image).pixels, spec) for image in chosen])
     times = StageTimes()
     column: list[float] = []
 

@@ -4,27 +4,14 @@ import numpy as np
 import pytest
 
 from export.bundle import InputSpec
-from export.preprocess import network_size, postprocess, preprocess
+from export.preprocess import postprocess, preprocess
 
 SPEC = InputSpec(height=64, width=96, multiple=32, mean=[0, 0, 0], std=[1, 1, 1])
 
 
-def test_pictures_go_through_at_the_size_the_student_was_scored_at():
-    assert network_size((1000, 2000), SPEC) == (64, 96)
-
-
-def test_native_size_is_rounded_to_what_the_network_takes():
-    assert network_size((100, 130), SPEC, native=True) == (96, 128)
-
-
-def test_a_fixed_graph_has_one_size():
-    fixed = SPEC.model_copy(update={"dynamic_size": False})
-    assert network_size((100, 130), fixed, native=True) == (64, 96)
-
-
 @pytest.mark.parametrize("shape", [(64, 96), (100, 130), (10, 300)])
 def test_the_input_is_a_contiguous_batch_of_one_and_the_answer_has_the_pictures_size(shape):
-    batch = preprocess(np.zeros((*shape, 3), np.uint8)[:, ::-1], (64, 96))
+    batch = preprocess(np.zeros((*shape, 3), np.uint8)[:, ::-1], SPEC)
     assert batch.shape == (1, 64, 96, 3)
     assert batch.dtype == np.uint8
     assert batch.flags.c_contiguous

@@ -26,9 +26,3 @@ def resize_ids(ids: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     if ids.shape == size:
         return ids
     return np.asarray(cv2.resize(ids, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-
-
-def round_to_multiple(size: Size, multiple: int) -> Size:
-    """The nearest size whose sides are positive multiples of ``multiple``, as a network's stride demands."""
-    height, width = (max(1, round(side / multiple)) * multiple for side in size)
-    return height, width

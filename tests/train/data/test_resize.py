@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.data.resize import resize_ids, resize_image, round_to_multiple
+from train.data.resize import resize_ids, resize_image
 
 
 @pytest.fixture
@@ -32,11 +32,3 @@ def test_ids_come_from_the_nearest_centre(size):
         np.floor((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(size, ids.shape, strict=True)
     )
     np.testing.assert_array_equal(resize_ids(ids, size), ids[rows][:, columns])
-
-
-@pytest.mark.parametrize(
-    ("size", "multiple", "rounded"),
-    [((100, 130), 32, (96, 128)), ((111, 113), 32, (96, 128)), ((1, 500), 32, (32, 512)), ((7, 9), 1, (7, 9))],
-)
-def test_sides_become_positive_multiples(size, multiple, rounded):
-    assert round_to_multiple(size, multiple) == rounded
