@@ -22,14 +22,19 @@ def position_attention(query: Tensor, key: Tensor, value: Tensor, *, temperature
     Returns:
         ``(N, D, H, W)``.
     """
-    rows, columns = (_spans(side, grid) for side in value.shape[-2:])
+    # Not slices: the backward pass of each would fill a map of the whole size.
+    rows = zip(*(torch.tensor_split(m, _bounds(m.shape[2], grid), 2) for m in (query, key, value)), strict=True)
+    return torch.cat([_attend_row(row, temperature, grid) for row in rows], 2)
 
-    def attended(block: tuple[slice, slice]) -> Tensor:
-        q, k, v = (m[:, :, block[0], block[1]].flatten(2).mT for m in (query, key, value))
+
+def _attend_row(maps: tuple[Tensor, ...], temperature: float, grid: int) -> Tensor:
+    """The blocks of one row of blocks."""
+    attended = []
+    for blocks in zip(*(torch.tensor_split(m, _bounds(m.shape[3], grid), 3) for m in maps), strict=True):
+        q, k, v = (m.flatten(2).mT for m in blocks)
         out = F.scaled_dot_product_attention(q, k, v, scale=1 / temperature)
-        return out.mT.reshape(*value.shape[:2], block[0].stop - block[0].start, -1)
-
-    return torch.cat([torch.cat([attended((row, column)) for column in columns], 3) for row in rows], 2)
+        attended.append(out.mT.reshape(blocks[2].shape))
+    return torch.cat(attended, 3)
 
 
 def reference_position_attention(
@@ -37,9 +42,9 @@ def reference_position_attention(
 ) -> Tensor:
     """`position_attention` as its formula reads, a mask in the place of the blocks."""
     height, width = value.shape[-2:]
-    rows, columns = (_spans(side, grid) for side in (height, width))
-    row = torch.tensor([index for index, span in enumerate(rows) for _ in range(span.start, span.stop)])
-    column = torch.tensor([index for index, span in enumerate(columns) for _ in range(span.start, span.stop)])
+    row, column = (
+        torch.bucketize(torch.arange(n), torch.tensor(_bounds(n, grid)), right=True) for n in (height, width)
+    )
     block = (row[:, None] * grid + column).flatten().to(value.device)
     apart = block[:, None] != block
     scores = query.flatten(2).mT @ key.flatten(2) / temperature
@@ -47,7 +52,7 @@ def reference_position_attention(
     return (value.flatten(2) @ weights.mT).view(value.shape)
 
 
-def _spans(side: int, grid: int) -> list[slice]:
-    """``side`` pixels in ``grid`` spans, or one a pixel where there are fewer."""
+def _bounds(side: int, grid: int) -> list[int]:
+    """Where blocks of ``side`` pixels begin, but for the first; one a pixel where pixels are fewer than blocks."""
     count = min(grid, side)
-    return [slice(side * step // count, side * (step + 1) // count) for step in range(count)]
+    return [side * step // count for step in range(1, count)]

@@ -69,11 +69,11 @@ def cases(names: list[str] | None = None) -> Iterator[Case]:
             yield from on_features(size)
 
 
-def _maps(size: Size, stride: int = 1) -> Callable[[torch.device, torch.dtype], Inputs]:
+def _maps(size: Size, stride: int = 1, spread: float = 1.0) -> Callable[[torch.device, torch.dtype], Inputs]:
     def make(device: torch.device, dtype: torch.dtype) -> Inputs:
         generator = torch.Generator().manual_seed(0)
         shape = (size.batch, size.channels, size.height // stride, size.width // stride)
-        student, teacher = (torch.randn(shape, generator=generator).to(device, dtype) for _ in range(2))
+        student, teacher = (spread * torch.randn(shape, generator=generator).to(device, dtype) for _ in range(2))
         label = torch.randint(0, 20, (size.batch, size.height, size.width), generator=generator).clamp(
             max=min(size.channels, 20) - 1
         )
@@ -125,7 +125,9 @@ def on_logits(size: Size) -> Iterator[Case]:
 
 def on_features(size: Size) -> Iterator[Case]:
     """The operations on features, labels at their resolution."""
-    make, pixels, d = _maps(size), size.height * size.width, size.channels
+    pixels, d = size.height * size.width, size.channels
+    # Scores of attention are then spread by 1: wider ones have probabilities of 1e-40, whose arithmetic is slow.
+    make = _maps(size, spread=d**-0.25)
     matrix, gram = size.batch * pixels**2, 2 * size.batch * pixels * d**2
     rows = 2 * size.batch * pixels**2 * d
     both = ("student", "teacher")
