@@ -45,8 +45,9 @@ class OnnxRuntimeEngine:
         self.device: str = device
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         path = bundle.file("onnx")
+        providers = _providers(device)
         try:
-            self._session = open_session(path, threads, _providers(device))
+            self._session = open_session(path, threads, providers)
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             reason = str(error).strip().splitlines()[0]
             raise BundleError(f"{path}: ONNX Runtime cannot load it ({reason}): export the bundle again") from None

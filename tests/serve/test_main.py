@@ -76,6 +76,7 @@ def test_a_port_that_is_none(refusal, bundle):
 
 def test_cuda_that_is_not_there_is_no_silent_cpu(refusal, bundle):
     message = refusal(bundle, "--device", "cuda")
+    assert "export" not in message, "the bundle is not at fault"
     assert "cannot use 'cuda' here" in message
     assert "segdistill[serve,gpu]" in message
 
