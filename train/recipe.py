@@ -51,7 +51,7 @@ def train(config: RunConfig) -> RunDirectory:
 def _step(session: Session, batch: Batch) -> dict[str, Tensor]:
     """One optimiser step; the terms of its loss."""
     config, state, precision = session.config, session.state, session.precision
-    image, label = batch
+    image, label = batch.image, batch.label
     set_learning_rate(state.optimizer, learning_rate(config.optimizer, state.step, config.loop.steps))
     state.model.train()
 

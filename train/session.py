@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from train.checkpoint import TrainingState, check_classes, load_run
 from train.config import RunConfig
@@ -45,13 +46,16 @@ class Session:
         """The batches of the steps that are left, on the device."""
         loop, seed = self.config.loop, self.config.seed
         transform = TrainTransform(self.config.data)
-        for image, label in training_batches(
+        for batch in training_batches(
             self.train_set, transform, loop.batch_size, seed, self.state.step, loop.steps, loop.workers
         ):
-            yield (
-                image.to(self.device, memory_format=self.memory_format, non_blocking=True),
-                label.to(self.device, non_blocking=True),
-            )
+            yield Batch(*(self._place_field(field) for field in batch))
+
+    def _place_field(self, field: Any) -> Any:
+        if not isinstance(field, Tensor):
+            return field
+        memory_format = self.memory_format if field.ndim == 4 else torch.contiguous_format
+        return field.to(self.device, memory_format=memory_format, non_blocking=True)
 
     def failure(self, reason: str) -> UserError:
         """The error that ends this run."""

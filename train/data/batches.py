@@ -1,7 +1,7 @@
 """The endless, reproducible stream of training batches."""
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -10,22 +10,44 @@ from torch import Tensor
 from torch.utils import data
 
 from train.data.dataset import Dataset
+from train.data.spec import NeighbourSpec
 from train.data.transforms import TrainTransform
 from train.errors import UserError
 
-Batch = tuple[Tensor, Tensor]
-"""Images ``(N, 3, h, w)`` and labels ``(N, h, w)``, both uint8."""
+
+class Batch(NamedTuple):
+    """N crops, and what belongs to them."""
+
+    image: Tensor
+    """``(N, 3, h, w)`` uint8."""
+    label: Tensor | None
+    """``(N, h, w)`` uint8, 255 = ignore; None: the dataset has no labels at all."""
+    neighbour: Tensor | None = None
+    """``(N, 3, h, w)`` uint8: another frame of the same clip, under the same geometry and colours."""
+    flow: Tensor | None = None
+    """``(N, 2, h, w)`` float32, pixels: the point at x in `image` lies at x + flow(x) in `neighbour`."""
+    visible: Tensor | None = None
+    """``(N, h, w)`` bool: the flow is known, the point is inside of `neighbour` and, as far as known, not hidden."""
+    broken: tuple[str, ...] = ()
+    """What was wrong with samples that could not be read; others stand in their places."""
 
 
 def training_batches(
-    dataset: Dataset, transform: TrainTransform, batch_size: int, seed: int, start: int, stop: int, workers: int
+    dataset: Dataset,
+    transform: TrainTransform,
+    batch_size: int,
+    seed: int,
+    start: int,
+    stop: int,
+    workers: int,
+    neighbour: NeighbourSpec | None = None,
 ) -> Iterator[Batch]:
     """Batches ``start`` to ``stop``: the same ones for any number of workers and any point of resumption.
 
     Raises:
         UserError: a file of the dataset is broken; the message names it.
     """
-    loader: data.DataLoader[Batch | UserError] = data.DataLoader(
+    loader: data.DataLoader[Any] = data.DataLoader(
         _Augmented(dataset, transform, seed),
         batch_sampler=_Positions(batch_size, start, stop),
         num_workers=workers,
@@ -34,6 +56,7 @@ def training_batches(
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # else each epoch draws from the global one, and a resumed run departs
     )
+    del neighbour  # frames of clips are not read yet
     for batch in loader:
         if isinstance(batch, UserError):
             raise batch
@@ -55,7 +78,7 @@ class _Positions(data.Sampler[list[int]]):
             yield list(range(step * self._batch_size, (step + 1) * self._batch_size))
 
 
-class _Augmented(data.Dataset[Batch]):
+class _Augmented(data.Dataset[Any]):
     """Sample and augmentation as functions of the position in the endless stream: epoch after epoch, shuffled."""
 
     def __init__(self, dataset: Dataset, transform: TrainTransform, seed: int) -> None:
@@ -65,7 +88,7 @@ class _Augmented(data.Dataset[Batch]):
         self._epoch = -1
         self._order = np.empty(0, np.int64)
 
-    def __getitem__(self, position: int) -> Batch | UserError:  # type: ignore[override]
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor] | UserError:
         try:
             sample = self._dataset[self._index(position)]
         except UserError as error:  # raised in a worker it would arrive wrapped in that worker's traceback
@@ -84,12 +107,12 @@ def _mix(seed: int, position: int) -> int:
     return int(np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _collate(samples: list[Batch | UserError]) -> Batch | UserError:
+def _collate(samples: list[tuple[Tensor, Tensor] | UserError]) -> Batch | UserError:
     error = next((sample for sample in samples if isinstance(sample, UserError)), None)
     if error is not None:
         return error
-    images, labels = zip(*cast(list[Batch], samples), strict=True)
-    return torch.stack(images), torch.stack(labels)
+    images, labels = zip(*cast(list[tuple[Tensor, Tensor]], samples), strict=True)
+    return Batch(torch.stack(images), torch.stack(labels))
 
 
 def _one_thread(_worker: int) -> None:

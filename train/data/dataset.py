@@ -26,6 +26,8 @@ class Dataset(Protocol):
     palette: list[Colour]
     label_map: dict[int, int]
     """What the ids in label files were mapped to."""
+    labelled: bool
+    """Whether any of its images has a label; where one has none, every pixel of `Sample.label` is ignored."""
 
     def __len__(self) -> int: ...
 

@@ -24,6 +24,7 @@ class PairedFiles:
             _check_exists(image, f"listed in {name}, but not there: restore it or remove it from the list")
             _check_exists(label, f"no such label for the image {image}: add it or remove the image")
         self.name = name
+        self.labelled = True
         self.classes = classes
         self.palette = palette
         self.label_map = label_map

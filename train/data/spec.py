@@ -51,9 +51,46 @@ class AugmentSpec(BaseModel):
     saturation: float = Field(default=0.3, ge=0, description="largest relative change")
 
 
+class JitterSpec(BaseModel):
+    """How far the second frame that is made of a still image moves; each is drawn evenly up to its limit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    shift: float = Field(default=0.03, ge=0, lt=1, description="largest shift, share of each side")
+    zoom: float = Field(default=0.03, ge=0, lt=1, description="largest relative change of size")
+    turn: float = Field(default=1.0, ge=0, le=180, description="largest rotation, degrees")
+
+
+class NeighbourSpec(BaseModel):
+    """Which other frame of its clip comes with an image, and where the optical flow between the two comes from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    gap: int = Field(default=1, gt=0, description="distance of the two frames, frames")
+    direction: Literal["forward", "backward", "both"] = Field(
+        default="both", description="the later frame, the earlier one, or either by chance; the other at a clip's end"
+    )
+    provider: Literal["auto", "exact", "dis", "affine", "raft", "flo", "identity"] = Field(
+        default="auto",
+        description="auto: exact for streets, dis for frames of clips, affine where there is no other frame; exact: "
+        "the dataset's own flow; dis: OpenCV; raft: torchvision, from weights that are there; flo: files; affine: the "
+        "image itself, moved a little; identity: nothing moves",
+    )
+    preset: Literal["ultrafast", "fast", "medium"] = Field(default="medium", description="effort of dis")
+    tolerance: float = Field(
+        default=1.0, ge=0, description="dis, raft: hidden where there and back again is off by more pixels; 0: no check"
+    )
+    flo: Path | None = Field(default=None, description="folder of the .flo files")
+    cache: Path | None = Field(default=None, description="folder to keep flow of dis and raft in; default: not kept")
+    jitter: JitterSpec = Field(default_factory=JitterSpec, description="motion of affine")
+
+
 class DataConfig(DatasetSpec):
     """The dataset, the size a network sees it at, and the augmentation."""
 
     size: tuple[int, int] = Field(default=(192, 256), description="height and width of the network's input, pixels")
     crop: tuple[int, int] | None = Field(default=None, description="height and width of a training crop; default: size")
     augment: AugmentSpec = Field(default_factory=AugmentSpec)
+    neighbour: NeighbourSpec = Field(
+        default_factory=NeighbourSpec, description="second frame, for losses that need one"
+    )

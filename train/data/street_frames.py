@@ -21,6 +21,7 @@ class StreetFrames:
         self.classes: list[str] = list(CLASSES)
         self.palette: list[Colour] = list(PALETTE)
         self.label_map: dict[int, int] = {}
+        self.labelled = True
         self._streets = spec.streets
         self._first_seed = _SPLIT_SEEDS[split] + spec.streets.seed * 10_000
         self._clips = spec.streets.clips if split == "train" else spec.streets.val_clips
