@@ -7,8 +7,8 @@ import onnxslim
 import torch
 from torch import Tensor, nn
 
-from export.bundle import InputSpec, OutputSpec
 from export.fold import fold_batchnorm
+from export.manifest import InputSpec, OutputSpec
 from train.models.build import predict
 from train.models.smp import SmpNetwork
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from PIL import Image
 from rich.console import Console
 
-from export.bundle import MANIFEST, Bundle, BundleError, InputSpec, Manifest, OutputSpec, file_record, save_manifest
+from export.bundle import MANIFEST, Bundle, BundleError, file_record, save_manifest, update_file
 from export.graph import OPSET, write_graph
+from export.manifest import DEFAULT_ROLE, InputSpec, Manifest, OutputSpec
 from export.student import describe_student, describe_teacher
 from export.verify import accuracy_table, agrees, disagreement, from_dataset, from_folder, verify
 from train.checkpoint import TrainedNetwork, load_run
@@ -39,7 +40,9 @@ def main() -> None:
             Console().print(accuracy_table(accuracy))
             if not agrees(manifest, accuracy):
                 raise disagreement(options.out, manifest, accuracy, worst)
-            save_manifest(root, manifest.model_copy(update={"verified": True, "accuracy": accuracy}))
+            proof = {"verified": True, "accuracy": accuracy}
+            sha256 = manifest.files[DEFAULT_ROLE].sha256
+            update_file(root, DEFAULT_ROLE, sha256, lambda record: record.model_copy(update=proof))
     print(f"bundle: {options.out}{' (not verified)' if options.no_verify else ''}")
 
 
@@ -49,6 +52,9 @@ def _write_bundle(root: Path, trained: TrainedNetwork, options: argparse.Namespa
     output = OutputSpec(logits="logits" if options.logits else None)
     write_graph(trained.network, spec, output, root / "model.onnx")
     _write_samples(root / "samples", trained)
+    student = describe_student(options.run, options.checkpoint, trained)
+    versions = {"onnx_opset": str(OPSET), **_versions()}
+    record = file_record(root / "model.onnx", source_sha256=student["weights_sha256"], versions=versions)
     manifest = Manifest(
         name=options.out.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -56,13 +62,12 @@ def _write_bundle(root: Path, trained: TrainedNetwork, options: argparse.Namespa
         palette=data.palette,
         input=spec,
         output=output,
-        files={"onnx": file_record(root / "model.onnx")},
-        student=describe_student(options.run, options.checkpoint, trained),
+        files={DEFAULT_ROLE: record},
+        student=student,
         teacher=describe_teacher(trained),
         method=[loss.model_dump(mode="json") for loss in trained.config.losses],
         dataset=data.layout,
         licence_note=options.licence_note,
-        versions={"onnx_opset": str(OPSET), **_versions()},
     )
     save_manifest(root, manifest)
     return manifest

@@ -10,8 +10,9 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from export.bundle import Accuracy, Bundle, BundleError
+from export.bundle import Bundle, BundleError
 from export.graph import DeployedNetwork
+from export.manifest import Accuracy
 from export.preprocess import postprocess, preprocess
 from export.session import open_session
 from train.metrics import ConfusionMatrix, scores

@@ -6,7 +6,7 @@ The resize itself is `train.data.resize`, which training's evaluation calls too.
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import InputSpec
+from export.manifest import InputSpec
 from train.data.resize import Size, resize_ids, resize_image
 
 

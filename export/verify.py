@@ -10,7 +10,8 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from export.bundle import Accuracy, Bundle, BundleError, Manifest, load_bundle, save_manifest
+from export.bundle import Bundle, BundleError, load_bundle, update_file
+from export.manifest import DEFAULT_ROLE, Accuracy, Manifest
 from export.parity import Difference, Parity, Picture, compare
 from export.preprocess import postprocess
 from export.student import load_student
@@ -97,7 +98,9 @@ def main() -> None:
     worst = options.worst or options.bundle.with_name(f"{options.bundle.name}-differences")
     accuracy = verify(bundle, trained.network, pictures, worst)
     verified = agrees(bundle.manifest, accuracy)
-    save_manifest(bundle.root, bundle.manifest.model_copy(update={"verified": verified, "accuracy": accuracy}))
+    proof = {"verified": verified, "accuracy": accuracy}
+    sha256 = bundle.record(DEFAULT_ROLE).sha256
+    update_file(bundle.root, DEFAULT_ROLE, sha256, lambda record: record.model_copy(update=proof))
     Console().print(accuracy_table(accuracy))
     if options.json:
         options.json.write_text(accuracy.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -27,6 +27,8 @@ def main() -> None:
     engine = OnnxRuntimeEngine(bundle, options.device, options.threads)
     service = Service(Pipeline(engine, bundle.manifest, limits.max_pixels), limits)
     listener = listen(options.host, options.port)
+    if not bundle.manifest.verified:
+        print(f"not verified: {options.bundle} (python -m export.verify {options.bundle})", file=sys.stderr, flush=True)
     on = f"{engine.device}, {engine.threads} threads, {engine.runtime}"
     print(f"serving {bundle.manifest.name} ({on}) on {url_of(listener)}", flush=True)
     server = Server(service, listener, options.log_level)

@@ -7,7 +7,7 @@ import numpy as np
 import simplejpeg
 from pydantic import BaseModel, Field
 
-from export.bundle import Manifest
+from export.manifest import Manifest
 from serve.pipeline import Encoder, Segmentation
 from serve.png import indexed_png
 from serve.runs import run_lengths

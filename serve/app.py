@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from export.bundle import Manifest
+from export.manifest import Manifest
 from serve.accept import choose_media_type
 from serve.answers import MASK_ENCODERS, OVERLAY_ENCODERS, SegmentAnswer
 from serve.error_answers import ERROR_RESPONSES, answer_errors

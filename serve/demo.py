@@ -96,7 +96,7 @@ def _table(scores: dict[str, Any], manifest: dict[str, Any], latency: dict[str, 
     for role, score in scores.items():
         size = (f"{score['parameters'] / 1e6:.2f} M", f"{score['macs'] / 1e9:.2f} G")
         table.add_row(titles[role], f"{score['miou']:.4f}", *size, "", "", "")
-    accuracy = manifest["accuracy"]
+    accuracy = manifest["files"]["onnx"]["accuracy"]
     p50 = {row["stage"]: f"{row['p50_ms']:.1f} ms" for row in latency["measurements"]}
     exact = f"{accuracy['agreement']:.7f}"
     miou = f"{accuracy['miou_bundle']:.4f}"

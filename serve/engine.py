@@ -6,7 +6,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from export.bundle import Bundle, BundleError, Manifest
+from export.bundle import Bundle, BundleError
+from export.manifest import DEFAULT_ROLE, Manifest
 from export.session import open_session
 from train.errors import UserError
 
@@ -44,7 +45,7 @@ class OnnxRuntimeEngine:
         self.threads = threads
         self.device: str = device
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
-        path = bundle.file("onnx")
+        path = bundle.file(DEFAULT_ROLE)
         providers = _providers(device)
         try:
             self._session = open_session(path, threads, providers)

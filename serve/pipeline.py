@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import BundleError, Manifest
+from export.bundle import BundleError
+from export.manifest import Manifest
 from export.preprocess import postprocess, preprocess
 from serve.engine import Engine
 from serve.timing import StageTimes

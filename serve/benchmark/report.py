@@ -8,7 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from export.bundle import Bundle, Latency, save_manifest
+from export.bundle import Bundle, update_file
+from export.manifest import DEFAULT_ROLE, FileRecord, Latency
 from serve.benchmark.measurement import Measurement
 from serve.engine import Engine
 from serve.options import available_cores
@@ -64,8 +65,12 @@ def record_latency(bundle: Bundle, engine: Engine, inference: Measurement) -> No
         p90_ms=inference.p90_ms,
         p99_ms=inference.p99_ms,
     )
-    others = [entry for entry in bundle.manifest.latency if _key(entry) != _key(latency)]
-    save_manifest(bundle.root, bundle.manifest.model_copy(update={"latency": [*others, latency]}))
+
+    def add(record: FileRecord) -> FileRecord:
+        others = [entry for entry in record.latency if _key(entry) != _key(latency)]
+        return record.model_copy(update={"latency": [*others, latency]})
+
+    update_file(bundle.root, DEFAULT_ROLE, bundle.record(DEFAULT_ROLE).sha256, add)
 
 
 def _key(latency: Latency) -> tuple[str, str, str, int]:

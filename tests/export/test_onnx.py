@@ -26,10 +26,11 @@ def test_an_export_is_verified_and_says_what_it_is(run: Path, tmp_path: Path) ->
     export(run, tmp_path / "small")
     manifest = load_bundle(tmp_path / "small").manifest
     assert manifest.verified
-    assert manifest.accuracy is not None
-    assert manifest.accuracy.agreement == 1.0
-    assert manifest.accuracy.images == 4
-    assert manifest.accuracy.miou_bundle == manifest.accuracy.miou_pytorch
+    accuracy = manifest.files["onnx"].accuracy
+    assert accuracy is not None
+    assert accuracy.agreement == 1.0
+    assert accuracy.images == 4
+    assert accuracy.miou_bundle == accuracy.miou_pytorch
     assert (manifest.input.height, manifest.input.width) == SIZE
     assert manifest.classes == load_run(run).config.data.classes
     assert manifest.student["parameters"] > 0

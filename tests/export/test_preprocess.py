@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.bundle import InputSpec
+from export.manifest import InputSpec
 from export.preprocess import postprocess, preprocess
 
 SPEC = InputSpec(height=64, width=96, multiple=32, mean=[0, 0, 0], std=[1, 1, 1])

@@ -21,8 +21,8 @@ def test_a_true_bundle_is_marked_verified(bundle_root: Path) -> None:
     verify(bundle_root)
     manifest = load_bundle(bundle_root).manifest
     assert manifest.verified
-    assert manifest.accuracy is not None
-    assert manifest.accuracy.agreement == 1.0
+    assert manifest.files["onnx"].accuracy is not None
+    assert manifest.files["onnx"].accuracy.agreement == 1.0
 
 
 def test_other_weights_fail_with_pictures(bundle_root: Path) -> None:
@@ -53,9 +53,9 @@ def test_a_folder_of_pictures_with_and_without_labels(bundle_root: Path, run: Pa
         Image.fromarray(np.repeat(np.repeat(sample.image, 2, 0), 2, 1)).save(tmp_path / f"images/{sample.name}.png")
         Image.fromarray(np.repeat(np.repeat(sample.label, 2, 0), 2, 1)).save(tmp_path / f"masks/{sample.name}.png")
     verify(bundle_root, "--images", str(tmp_path / "images"))
-    unlabelled = load_bundle(bundle_root).manifest.accuracy
+    unlabelled = load_bundle(bundle_root).manifest.files["onnx"].accuracy
     verify(bundle_root, "--images", str(tmp_path / "images"), "--masks", str(tmp_path / "masks"))
-    labelled = load_bundle(bundle_root).manifest.accuracy
+    labelled = load_bundle(bundle_root).manifest.files["onnx"].accuracy
     assert unlabelled is not None
     assert labelled is not None
     assert unlabelled.miou_bundle is None

@@ -17,7 +17,8 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from export.bundle import InputSpec, Manifest, file_record, save_manifest
+from export.bundle import file_record, save_manifest
+from export.manifest import InputSpec, Manifest
 
 ROOT = Path(__file__).parents[2]
 HEIGHT, WIDTH = 48, 64

@@ -38,7 +38,8 @@ def test_a_file_that_is_no_graph(tmp_path, make_bundle):
 
 
 def load_manifest_with_new_hash(root):
-    from export.bundle import MANIFEST, Manifest
+    from export.bundle import MANIFEST
+    from export.manifest import Manifest
 
     manifest = Manifest.model_validate_json((root / MANIFEST).read_text())
     return manifest.model_copy(update={"files": {"onnx": file_record(root / "model.onnx")}})

@@ -100,3 +100,10 @@ def test_help_states_every_default(capsys, monkeypatch):
     text = " ".join(capsys.readouterr().out.split())
     for default in ("127.0.0.1", "8000", "33554432", "64000000", "30.0"):
         assert f"(default: {default})" in text
+
+
+def test_a_bundle_that_was_not_verified_is_served_and_says_so(server_process, bundle):
+    running = server_process(bundle)
+    code, errors = running.stop()
+    assert code == 0
+    assert errors.startswith(f"not verified: {bundle} (python -m export.verify")

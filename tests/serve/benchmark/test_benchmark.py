@@ -64,7 +64,7 @@ def test_the_bundles_samples_are_sent_and_its_manifest_keeps_the_latency(benchma
     shutil.copy(street, own / "samples")
     for _ in range(2):
         benchmark(own, "--write", *FEW)
-    (latency,) = load_bundle(own).manifest.latency
+    (latency,) = load_bundle(own).manifest.files["onnx"].latency
     assert latency.scope == "inference, batch 1, 48x64, normalisation to class ids"
     assert (latency.threads, latency.samples) == (1, 5)
     assert latency.runtime.startswith("onnxruntime")
