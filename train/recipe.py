@@ -15,6 +15,7 @@ from train.progress import TrainingProgress
 from train.report import write_report
 from train.run_directory import RunDirectory, Which
 from train.session import Session, open_session
+from train.views import views
 
 
 def train(config: RunConfig) -> RunDirectory:
@@ -51,18 +52,14 @@ def train(config: RunConfig) -> RunDirectory:
 def _step(session: Session, batch: Batch) -> dict[str, Tensor]:
     """One optimiser step; the terms of its loss."""
     config, state, precision = session.config, session.state, session.precision
-    image, label = batch.image, batch.label
     set_learning_rate(state.optimizer, learning_rate(config.optimizer, state.step, config.loop.steps))
     state.model.train()
 
     total: Tensor
     terms: dict[str, Tensor]
     with precision.autocast():
-        taught = None
-        if state.losses.needs_teacher and session.teacher is not None:
-            with torch.inference_mode():
-                taught = session.teacher(image)
-        total, terms = state.losses(state.model(image), taught, label, state.step, config.loop.steps)
+        seen = views(batch, state.model, session.teacher, state.losses.needs)
+        total, terms = state.losses(seen, state.step, config.loop.steps)
     _check_finite(session, total, terms)
 
     state.optimizer.zero_grad(set_to_none=True)

@@ -15,10 +15,11 @@ from train.data.dataset import Dataset
 from train.data.open import open_dataset
 from train.data.transforms import TrainTransform
 from train.errors import UserError
-from train.losses.contract import FusedChannels
-from train.losses.registry import LossSum
+from train.losses.contract import Needs
+from train.losses.registry import LossSum, combined_needs
 from train.models.build import build_model
 from train.models.smp import SmpNetwork
+from train.models.tap_shapes import TapShapes, tap_shapes
 from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.run_directory import RunDirectory, open_run
@@ -46,8 +47,9 @@ class Session:
         """The batches of the steps that are left, on the device."""
         loop, seed = self.config.loop, self.config.seed
         transform = TrainTransform(self.config.data)
+        neighbour = self.config.data.neighbour if self.state.losses.needs.neighbour else None
         for batch in training_batches(
-            self.train_set, transform, loop.batch_size, seed, self.state.step, loop.steps, loop.workers
+            self.train_set, transform, loop.batch_size, seed, self.state.step, loop.steps, loop.workers, neighbour
         ):
             yield Batch(*(self._place_field(field) for field in batch))
 
@@ -81,6 +83,7 @@ def open_session(config: RunConfig) -> Session:
     model = build_model(config.model, len(train_set.classes))
     teacher = _load_teacher(config, train_set)
     losses = _build_losses(config, model, teacher)
+    _check_data(config, train_set, losses.needs)
     _check_sizes(config, model, teacher)
 
     run = open_run(config)
@@ -118,13 +121,24 @@ def _load_teacher(config: RunConfig, dataset: Dataset) -> SmpNetwork | None:
 
 
 def _build_losses(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | None) -> LossSum:
-    channels = None
-    if teacher is not None:
-        channels = FusedChannels(student=model.fused_channels, teacher=teacher.fused_channels)
-    losses = LossSum(config.losses, channels)
-    if losses.needs_teacher and teacher is None:
-        raise UserError("teacher: a loss of this run needs one: set --teacher.run RUN, or remove the loss")
-    return losses
+    needs = combined_needs(config.losses)
+    taught = needs.teacher | needs.neighbour_teacher
+    if taught and teacher is None:
+        names = [loss.name for loss in config.losses if loss.needs.teacher]
+        raise UserError(f"teacher: the loss {names[0]} needs one: set --teacher.run RUN, or remove the loss")
+    shapes = TapShapes(
+        classes=model.classes,
+        student=tap_shapes(model, needs.student | needs.neighbour_student),
+        teacher=tap_shapes(teacher, taught) if teacher is not None else {},
+    )
+    return LossSum(config.losses, shapes)
+
+
+def _check_data(config: RunConfig, train_set: Dataset, needs: Needs) -> None:
+    """`UserError` where a loss needs what the dataset cannot give."""
+    if needs.labels and not train_set.labelled:
+        names = ", ".join(loss.name for loss in config.losses if loss.needs.labels)
+        raise UserError(f"losses: {names}: needs labels and {train_set.name} has none: remove it, or use labelled data")
 
 
 def _check_sizes(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | None) -> None:

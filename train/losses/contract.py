@@ -1,30 +1,73 @@
 """What every loss is: typed hyper-parameters, declared needs, named terms."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from train.models.taps import Taps
+from train.models.tap_shapes import TapShapes
+from train.models.taps import Tap, Taps
+
+NOTHING: frozenset[Tap] = frozenset()
+LOGITS: frozenset[Tap] = frozenset({"logits"})
 
 
 @dataclass(frozen=True)
 class Needs:
     """What a loss must be given. The recipe computes nothing that no loss asked for."""
 
-    teacher: bool = False
+    student: frozenset[Tap] = LOGITS
+    teacher: frozenset[Tap] = NOTHING
+    """Taps of the teacher; none: the loss needs no teacher."""
     labels: bool = False
+    neighbour_student: frozenset[Tap] = NOTHING
+    """Taps of the student on a second frame."""
+    neighbour_teacher: frozenset[Tap] = NOTHING
+    flow: bool = False
+    """How pixels move between the frames; both images come with it."""
+    adapter: bool = False
+    """For the record: owns layers that are trained with the student and never exported."""
+    memory_bank: bool = False
+    """For the record: remembers features of earlier batches; they are saved in checkpoints."""
+
+    @property
+    def neighbour(self) -> bool:
+        """Whether a second frame is needed at all."""
+        return bool(self.neighbour_student or self.neighbour_teacher or self.flow)
+
+    def __or__(self, other: "Needs") -> "Needs":
+        """What two losses need together."""
+        return Needs(**{field.name: getattr(self, field.name) | getattr(other, field.name) for field in fields(self)})
 
 
 @dataclass(frozen=True)
-class FusedChannels:
-    """Channels of the fused maps, for losses that put an adapter between them."""
+class Neighbour:
+    """The second frame: what the networks show of it, and where the pixels of the first have gone."""
 
-    student: int
-    teacher: int
+    student: Taps
+    teacher: Taps | None = None
+    image: Tensor | None = None
+    """``(N, 3, H, W)``, in units of the student's mean and standard deviation."""
+    flow: Tensor | None = None
+    """``(N, 2, H, W)``, pixels (x, y): the point at x of the first frame is at x + flow(x) in the second."""
+    visible: Tensor | None = None
+    """``(N, H, W)`` bool: the flow is known there and the point is inside the second frame."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """What a loss is given of a batch; what no loss needs is None."""
+
+    student: Taps
+    teacher: Taps | None = None
+    label: Tensor | None = None
+    """``(N, H, W)``, class ids, 255 = ignore, at the resolution of the images; None: nothing is labelled."""
+    image: Tensor | None = None
+    """``(N, 3, H, W)``, in units of the student's mean and standard deviation; comes with the flow."""
+    neighbour: Neighbour | None = None
 
 
 class Schedule(BaseModel):
@@ -47,29 +90,44 @@ class Schedule(BaseModel):
         return 1.0
 
 
+class Source(NamedTuple):
+    """Where a loss is known from."""
+
+    title: str
+    url: str
+    trust: Literal["paper", "code", "reconstructed"]
+    """paper: its text gives the formula; code: read in the authors' code; reconstructed: from the abstract alone."""
+
+
 class LossConfig(BaseModel):
     """Settings that every loss has. A subclass adds ``name`` and its hyper-parameters, and builds its `Loss`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    source: ClassVar[Source]
+
     weight: float = Field(default=1.0, ge=0, description="factor on all terms of this loss")
     schedule: Schedule = Schedule()
+    frames: Literal["key", "both"] = Field(
+        default="key",
+        description="both: also on the neighbour frame, which has no label, and the mean of the two is taken",
+    )
 
-    def build(self, channels: FusedChannels | None) -> "Loss":
-        """The loss; ``channels`` is None where there is no teacher."""
+    @property
+    def needs(self) -> Needs:
+        """What the loss must be given under these settings."""
+        raise NotImplementedError
+
+    def build(self, shapes: TapShapes) -> "Loss":
+        """The loss, its adapters made for the maps of these ``shapes``."""
         raise NotImplementedError
 
 
 class Loss(nn.Module):
     """One loss: may own adapters (trained with the student, never exported)."""
 
-    needs: Needs
-
-    def forward(self, student: Taps, teacher: Taps | None, label: Tensor | None) -> dict[str, Tensor]:
-        """Named scalar terms, each with its own λ already applied.
-
-        ``label`` is ``(N, H, W)``, class ids, 255 = ignore, at the resolution of the images.
-        """
+    def forward(self, views: Views) -> dict[str, Tensor]:
+        """Named scalar terms, each with its own λ already applied."""
         raise NotImplementedError
 
 

@@ -1,18 +1,24 @@
 """Cross-entropy against the labels."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
 
 from kernels import cross_entropy
-from train.losses.contract import FusedChannels, Loss, LossConfig, Needs
+from train.losses.contract import Loss, LossConfig, Needs, Source, Views
 from train.losses.match import check_label, require_label
-from train.models.taps import Taps
+from train.models.tap_shapes import TapShapes
 
 
 class CrossEntropyConfig(LossConfig):
     """Settings of `CrossEntropy`."""
+
+    source: ClassVar[Source] = Source(
+        "Long et al., Fully convolutional networks",
+        "https://arxiv.org/abs/1411.4038",
+        "paper",
+    )
 
     name: Literal["cross_entropy"] = "cross_entropy"
     aux_weight: float = Field(
@@ -21,7 +27,12 @@ class CrossEntropyConfig(LossConfig):
         description="factor on the auxiliary head's term, where there is one (PSPNet, arXiv 1612.01105)",
     )
 
-    def build(self, channels: FusedChannels | None) -> "CrossEntropy":  # noqa: ARG002
+    @property
+    def needs(self) -> Needs:
+        """Logits of the student, and labels."""
+        return Needs(labels=True)
+
+    def build(self, shapes: TapShapes) -> "CrossEntropy":  # noqa: ARG002
         """The loss."""
         return CrossEntropy(self)
 
@@ -32,15 +43,13 @@ class CrossEntropy(Loss):
     Terms: ``cross_entropy``, and ``cross_entropy.aux`` where the student has an auxiliary head.
     """
 
-    needs = Needs(labels=True)
-
     def __init__(self, config: CrossEntropyConfig) -> None:
         super().__init__()
         self.config = config
 
-    def forward(self, student: Taps, teacher: Taps | None, label: Tensor | None) -> dict[str, Tensor]:  # noqa: ARG002
+    def forward(self, views: Views) -> dict[str, Tensor]:
         """See `Loss`."""
-        label = require_label("cross_entropy", label)
+        student, label = views.student, require_label("cross_entropy", views)
         check_label("cross_entropy", student.logits, label)
         terms = {"cross_entropy": cross_entropy(student.logits, label)}
         if student.aux is not None:

@@ -1,6 +1,6 @@
 """Feature condensation knowledge distillation."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -8,19 +8,32 @@ from torch import Tensor
 from kernels import channel_kl, condensation, pixel_kl
 from kernels.condensation import Condensation, Mask, Polarity
 from kernels.enhancement import Enhancement
-from train.errors import UserError
-from train.losses.adapter import Adapter
-from train.losses.contract import FusedChannels, Loss, LossConfig, Needs, label_at
-from train.losses.match import Resolution, check_label, check_logits, require_label, require_teacher, resize_to
-from train.models.taps import Taps
+from train.losses.adapter import Adapter, adapter_between
+from train.losses.contract import LOGITS, Loss, Needs, Source, Views, label_at
+from train.losses.features import FeatureLossConfig
+from train.losses.match import (
+    Resolution,
+    check_label,
+    check_logits,
+    matched,
+    require_label,
+    require_teacher,
+    resize_to,
+)
+from train.models.tap_shapes import TapShapes
 
 
-class FckdConfig(LossConfig):
+class FckdConfig(FeatureLossConfig):
     """Settings of `Fckd`: every choice that the paper's abstract leaves open is one, with our start values."""
+
+    source: ClassVar[Source] = Source(
+        "FCKDNet, Entropy 2023, 25(1):125", "https://doi.org/10.3390/e25010125", "reconstructed"
+    )
 
     name: Literal["fckd"] = "fckd"
     on: Literal["logits", "features"] = Field(
-        default="logits", description="what is condensed; features: the fused maps, the student's through an adapter"
+        default="logits",
+        description="what is condensed; features: the maps at the taps, the student's through an adapter",
     )
     resolution: Resolution = Field(
         default="logits",
@@ -49,9 +62,17 @@ class FckdConfig(LossConfig):
     spatial_weight: float = Field(default=1.0, ge=0, description="λ_s")
     channel_weight: float = Field(default=3.0, ge=0, description="λ_c")
 
-    def build(self, channels: FusedChannels | None) -> "Fckd":
-        """The loss; `UserError` on features without a teacher."""
-        return Fckd(self, channels)
+    @property
+    def needs(self) -> Needs:
+        """Logits of both, as the entropy is always theirs; the taps on features; labels at their resolution."""
+        if self.on == "logits":
+            return Needs(teacher=LOGITS, labels=self.resolution == "label")
+        return Needs(LOGITS | {self.student_tap}, LOGITS | {self.teacher_tap}, adapter=True)
+
+    def build(self, shapes: TapShapes) -> "Fckd":
+        """The loss; with an adapter on features."""
+        on_features = self.on == "features"
+        return Fckd(self, adapter_between(shapes, self.student_tap, self.teacher_tap) if on_features else None)
 
 
 class Fckd(Loss):
@@ -67,34 +88,29 @@ class Fckd(Loss):
     constant per pixel (spatial) or per channel (channel); with ``kappa: 0`` S = T is a minimum of both, 0.
     """
 
-    needs = Needs(teacher=True)
-
-    def __init__(self, config: FckdConfig, channels: FusedChannels | None = None) -> None:
+    def __init__(self, config: FckdConfig, adapter: Adapter | None = None) -> None:
         super().__init__()
         self.config = config
-        self.adapter: Adapter | None = None
-        if config.on == "features":
-            if channels is None:
-                raise UserError("loss fckd with on: features needs a teacher: name one or use on: logits")
-            self.adapter = Adapter(channels.student, channels.teacher)
+        self.adapter = adapter
 
-    def forward(self, student: Taps, teacher: Taps | None, label: Tensor | None) -> dict[str, Tensor]:
+    def forward(self, views: Views) -> dict[str, Tensor]:
         """See `Loss`."""
-        teacher = require_teacher("fckd", teacher)
+        config, student, teacher, label = self.config, views.student, require_teacher("fckd", views), views.label
         check_logits("fckd", student.logits, teacher.logits)
         check_label("fckd", student.logits, label)
         if self.adapter is None:
-            student_map, teacher_map, label = self._logits(student.logits, teacher.logits, label)
+            student_map, teacher_map, label = self._logits(views)
             return self._terms(student_map, teacher_map, label, self._condense(teacher_map, label))
-        student_map = self.adapter(student.fused)
+        student_map, teacher_map = matched("fckd", views, config.student_tap, config.teacher_tap)
+        student_map = self.adapter(student_map)
         label = None if label is None else label_at(label, student_map.shape[-2:])
-        teacher_map = resize_to(teacher.fused, student_map)
         teacher_logits = resize_to(teacher.logits, student_map)
         return self._terms(student_map, teacher_map, label, self._condense(teacher_logits, label, teacher_map))
 
-    def _logits(self, student: Tensor, teacher: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _logits(self, views: Views) -> tuple[Tensor, Tensor, Tensor | None]:
+        student, teacher, label = views.student.logits, require_teacher("fckd", views).logits, views.label
         if self.config.resolution == "label":
-            label = require_label("fckd at resolution: label", label)
+            label = require_label("fckd at resolution: label", views)
             return resize_to(student, label), resize_to(teacher, label), label
         return student, resize_to(teacher, student), None if label is None else label_at(label, student.shape[-2:])
 

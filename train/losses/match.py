@@ -7,23 +7,48 @@ from torch.nn import functional as F
 
 from kernels.precision import accumulable
 from train.errors import UserError
-from train.models.taps import Taps
+from train.losses.contract import Neighbour, Views
+from train.models.taps import Tap, Taps
 
 Resolution = Literal["logits", "label"]
 
 
-def require_teacher(loss: str, teacher: Taps | None) -> Taps:
+def require_teacher(loss: str, views: Views) -> Taps:
     """The teacher's taps; `UserError` where the run has none."""
-    if teacher is None:
+    if views.teacher is None:
         raise UserError(f"loss {loss} needs a teacher and the run has none: name a teacher or remove the loss")
-    return teacher
+    return views.teacher
 
 
-def require_label(loss: str, label: Tensor | None) -> Tensor:
+def require_label(loss: str, views: Views) -> Tensor:
     """The label; `UserError` where the batch has none."""
-    if label is None:
+    if views.label is None:
         raise UserError(f"loss {loss} needs labels and the batch has none: use labelled data or remove the loss")
-    return label
+    return views.label
+
+
+def require_neighbour(loss: str, views: Views) -> Neighbour:
+    """The second frame; `UserError` where the batch has none."""
+    if views.neighbour is None:
+        raise UserError(
+            f"loss {loss} needs a second frame and the batch has none: use data with neighbours or remove the loss"
+        )
+    return views.neighbour
+
+
+def matched(loss: str, views: Views, student_tap: Tap, teacher_tap: Tap) -> tuple[Tensor, Tensor]:
+    """The student's map ``(N, D, h, w)`` and the teacher's ``(N, D', h, w)``, resized to the student's h and w.
+
+    Raises:
+        UserError: not the same number of images; the message names both shapes.
+    """
+    student, teacher = views.student[student_tap], require_teacher(loss, views)[teacher_tap]
+    if student.shape[0] != teacher.shape[0]:
+        raise UserError(
+            f"loss {loss}: '{student_tap}' of the student is {tuple(student.shape)} and '{teacher_tap}' of the teacher "
+            f"{tuple(teacher.shape)}, (N, D, H, W): N must agree"
+        )
+    return student, resize_to(teacher, student)
 
 
 def check_logits(loss: str, student: Tensor, teacher: Tensor) -> None:

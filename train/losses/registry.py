@@ -7,13 +7,29 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from train.errors import UserError
-from train.losses.contract import FusedChannels, Loss
+from train.losses.contract import Needs, Views
 from train.losses.cross_entropy import CrossEntropyConfig
 from train.losses.fckd import FckdConfig
 from train.losses.kd import KdConfig
-from train.models.taps import Taps
+from train.models.tap_shapes import TapShapes
 
-AnyLossConfig = Annotated[CrossEntropyConfig | KdConfig | FckdConfig, Field(discriminator="name")]
+AnyLossConfig = Annotated[
+    CrossEntropyConfig | KdConfig | FckdConfig,
+    Field(discriminator="name"),
+]
+
+
+def combined_needs(configs: Sequence[AnyLossConfig]) -> Needs:
+    """What all these losses need together."""
+    needs = Needs(student=frozenset())
+    for config in configs:
+        own = config.needs
+        if config.frames == "both":
+            if own.labels:
+                raise UserError(f"losses: {config.name}: frames: both: the second frame has no label: use frames: key")
+            own |= Needs(student=frozenset(), neighbour_student=own.student, neighbour_teacher=own.teacher)
+        needs |= own
+    return needs
 
 
 class LossSum(nn.Module):
@@ -21,39 +37,48 @@ class LossSum(nn.Module):
 
     Args:
         configs: one a loss; the second of the same name is called ``name_2``, and so on.
-        channels: of the fused maps; None where there is no teacher.
+        shapes: of the maps that they need.
     """
 
-    def __init__(self, configs: Sequence[AnyLossConfig], channels: FusedChannels | None) -> None:
+    def __init__(self, configs: Sequence[AnyLossConfig], shapes: TapShapes) -> None:
         super().__init__()
         if not configs:
             raise UserError("losses: the list is empty, nothing would be learnt: add cross_entropy")
         self.configs = dict(zip(_keys(configs), configs, strict=True))
-        self.losses = nn.ModuleDict({key: config.build(channels) for key, config in self.configs.items()})
+        self.needs = combined_needs(configs)
+        self.losses = nn.ModuleDict({key: config.build(shapes) for key, config in self.configs.items()})
 
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether any loss listens to the teacher."""
-        return any(loss.needs.teacher for loss in self.losses.values() if isinstance(loss, Loss))
-
-    def forward(
-        self, student: Taps, teacher: Taps | None, label: Tensor | None, step: int, total_steps: int
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, views: Views, step: int, total_steps: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The total and its weighted terms by name, all scalars; the gradient flows through the total.
 
         Args:
-            student: what the student shows.
-            teacher: what the teacher shows; None only where `needs_teacher` is False.
-            label: ``(N, H, W)`` at the resolution of the images, 255 = ignore; None: no pixel is known to be labelled.
+            views: what the losses asked for.
             step: of the optimizer, counted from 0, for the schedules.
             total_steps: of the run.
         """
         terms: dict[str, Tensor] = {}
-        for key, config in self.configs.items():
-            factor = config.weight * config.schedule.factor(step, total_steps)
-            for term, value in self.losses[key](student, teacher, label).items():
-                terms[key + term.removeprefix(config.name)] = factor * value
+        for key in self.configs:
+            terms |= self.terms(key, views, step, total_steps)
         return sum(terms.values(), next(iter(terms.values())).new_zeros(())), terms
+
+    def terms(self, key: str, views: Views, step: int, total_steps: int) -> dict[str, Tensor]:
+        """The weighted terms of one of the losses."""
+        config, loss = self.configs[key], self.losses[key]
+        factor = config.weight * config.schedule.factor(step, total_steps)
+        terms: dict[str, Tensor] = loss(views)
+        if config.frames == "both":
+            terms = _mean(terms, loss(_other_frame(key, views)))
+        return {key + term.removeprefix(config.name): factor * value for term, value in terms.items()}
+
+
+def _other_frame(loss: str, views: Views) -> Views:
+    if views.neighbour is None:
+        raise UserError(f"loss {loss} with frames: both needs a second frame, and the batch has none")
+    return Views(views.neighbour.student, views.neighbour.teacher)
+
+
+def _mean(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {term: (value + other[term]) / 2 for term, value in one.items()}
 
 
 def _keys(configs: Sequence[AnyLossConfig]) -> list[str]:

@@ -9,7 +9,10 @@ from torch import Tensor, nn
 from train.errors import UserError
 from train.models.config import ModelConfig
 from train.models.lite_weights import LITE_MEAN, LITE_STD, load_lite_weights
-from train.models.taps import Taps
+from train.models.module_outputs import module_outputs
+from train.models.taps import Tap, Taps, needs_decoder
+
+_HEAD: frozenset[Tap] = frozenset({"logits"})
 
 
 class SmpNetwork(nn.Module):
@@ -34,23 +37,21 @@ class SmpNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         _set_batchnorm_momentum(self, config.batchnorm_momentum)
-        self.stage_channels, self.fused_channels = self._probe_channels()
 
-    def forward(self, image: Tensor) -> Taps:
-        """Images ``(N, 3, H, W)``, uint8 or float in 0..255, H and W multiples of `multiple`, to `Taps`."""
-        features = self.encoder((image.float() - self.mean) / self.std)
-        fused = self.decoder(features)
-        # Encoders without a stride-2 stage put an empty map in its place.
-        stages = [feature for feature in features[1:] if feature.shape[1] > 0]
-        return Taps(stages=stages, fused=fused, logits=self.classifier(fused))
+    def forward(self, image: Tensor, taps: frozenset[Tap] = _HEAD) -> Taps:
+        """Images ``(N, 3, H, W)``, uint8 or float in 0..255, H and W multiples of `multiple`, to `Taps`.
 
-    def _probe_channels(self) -> tuple[list[int], int]:
-        training = self.training
-        self.eval()
-        with torch.inference_mode():
-            taps = self(torch.zeros(1, 3, 8 * self.multiple, 8 * self.multiple))
-        self.train(training)
-        return [stage.shape[1] for stage in taps.stages], taps.fused.shape[1]
+        Nothing behind the encoder is computed where ``taps`` names none of it.
+        """
+        with module_outputs(self, taps) as modules:
+            features = self.encoder((image.float() - self.mean) / self.std)
+            # Encoders without a stride-2 stage put an empty map in its place.
+            stages = [feature for feature in features[1:] if feature.shape[1] > 0]
+            maps = {f"stride:{image.shape[-1] // stage.shape[-1]}": stage for stage in stages}
+            if needs_decoder(taps):
+                maps["fused"] = maps["pre_classifier"] = self.decoder(features)
+                maps["logits"] = self.classifier(maps["fused"])
+        return Taps({**maps, **modules})
 
 
 def _create(config: ModelConfig, classes: int) -> Any:

@@ -1,37 +1,95 @@
 """What a network shows of itself: the points where a distillation loss can listen."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Annotated, Protocol
 
+from pydantic import Field
 from torch import Tensor
 
+from train.errors import UserError
 
-@dataclass
+_STRIDE = "stride:"
+MODULE = "module:"
+
+Tap = Annotated[str, Field(pattern=r"^(logits|fused|pre_classifier|stride:[1-9]\d*|module:\w+(\.\w+)*)$")]
+"""The name of a point in a network.
+
+- ``stride:S``: the deepest encoder stage of a stride of at most S pixels. A dilated network has no stage of stride 32:
+  its last one, whatever its stride, takes that place.
+- ``fused``: the map after the fusion of scales, the end of the decoder.
+- ``pre_classifier``: what the classifier reads. In networks of smp the same as ``fused``.
+- ``logits``: the classifier's output at the decoder's own stride.
+- ``module:PATH``: the output of any module, by its name in ``named_modules()``.
+"""
+
+
 class Taps:
-    """The tapped tensors of one forward pass over images ``(N, 3, H, W)``."""
+    """The tapped maps of one forward pass over images ``(N, 3, H, W)``.
 
-    stages: list[Tensor]
-    """Encoder features ``(N, D_k, H/s_k, W/s_k)``, strides ``s_k`` ascending from 2."""
-    fused: Tensor
-    """Decoder output before the classifier, ``(N, D, h, w)``."""
-    logits: Tensor
-    """Classifier output at the decoder's own resolution, ``(N, C, h, w)``, usually at stride 4."""
-    aux: Tensor | None = None
-    """Logits of an auxiliary head, ``(N, C, h', w')``, where the network has one."""
+    Args:
+        maps: by tap; an encoder stage under ``stride:`` and its own stride, strides ascending.
+            ``logits`` ``(N, C, h, w)``, every other one ``(N, D, h', w')``. ``aux``: logits of an auxiliary head.
+    """
+
+    def __init__(self, maps: Mapping[str, Tensor]) -> None:
+        self.maps = dict(maps)
+
+    def __getitem__(self, tap: Tap) -> Tensor:
+        """The map at a tap. `UserError` where the network has none, or was not asked for it."""
+        found = self.maps.get(tap)
+        if found is None and tap.startswith(_STRIDE):
+            wanted = int(tap.removeprefix(_STRIDE))
+            found = next((stage for stride, stage in reversed(self._stages()) if stride <= wanted), None)
+        if found is None:
+            raise UserError(f"tap '{tap}': the network does not show it: it shows {', '.join(self.maps)}")
+        return found
+
+    @property
+    def stages(self) -> list[Tensor]:
+        """Encoder features ``(N, D_k, H/s_k, W/s_k)``, strides ascending; the deepest of each stride."""
+        return [stage for _, stage in self._stages()]
+
+    @property
+    def fused(self) -> Tensor:
+        """Decoder output, ``(N, D, h, w)``."""
+        return self["fused"]
+
+    @property
+    def logits(self) -> Tensor:
+        """Classifier output at the decoder's own resolution, ``(N, C, h, w)``, usually at stride 4."""
+        return self["logits"]
+
+    @property
+    def aux(self) -> Tensor | None:
+        """Logits of an auxiliary head, ``(N, C, h', w')``, where the network has one."""
+        return self.maps.get("aux")
+
+    def split(self, first: int) -> "tuple[Taps, Taps]":
+        """The taps of the first images of the batch, and those of the others."""
+        return (
+            Taps({tap: found[:first] for tap, found in self.maps.items()}),
+            Taps({tap: found[first:] for tap, found in self.maps.items()}),
+        )
+
+    def _stages(self) -> list[tuple[int, Tensor]]:
+        return [(int(tap.removeprefix(_STRIDE)), m) for tap, m in self.maps.items() if tap.startswith(_STRIDE)]
+
+
+def needs_decoder(taps: frozenset[Tap]) -> bool:
+    """Whether any of these taps lies behind the encoder."""
+    return not all(tap.startswith(_STRIDE) for tap in taps)
 
 
 class SegmentationNetwork(Protocol):
     """Every student and teacher. Takes RGB images in 0..255, normalises them itself."""
 
     classes: int
-    stage_channels: list[int]
-    fused_channels: int
     multiple: int
     """Both sides of an image must be multiples of this, in pixels."""
     mean: Tensor
     """Subtracted from the image, ``(1, 3, 1, 1)``, in units of 0..255."""
     std: Tensor
 
-    def __call__(self, image: Tensor) -> Taps:
-        """Images ``(N, 3, H, W)``, uint8 or float in 0..255, to taps."""
+    def __call__(self, image: Tensor, taps: frozenset[Tap] = ...) -> Taps:
+        """Images ``(N, 3, H, W)``, uint8 or float in 0..255, to the taps asked for (and those on the way to them)."""
         ...

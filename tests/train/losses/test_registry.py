@@ -1,25 +1,18 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
-from torch import Tensor
 
+from tests.train.losses.views import SHAPES, views
 from train.errors import UserError
-from train.losses.contract import FusedChannels, Schedule
+from train.losses.contract import Needs, Schedule, Views
 from train.losses.cross_entropy import CrossEntropyConfig
 from train.losses.fckd import FckdConfig
 from train.losses.kd import KdConfig
-from train.losses.registry import AnyLossConfig, LossSum
-from train.models.taps import Taps
+from train.losses.registry import AnyLossConfig, LossSum, combined_needs
 
-
-def taps(seed: int) -> Taps:
-    generator = torch.Generator().manual_seed(seed)
-    return Taps([], torch.randn(1, 5, 4, 4, generator=generator), torch.randn(1, 3, 4, 4, generator=generator))
-
-
-@pytest.fixture
-def label() -> Tensor:
-    return torch.randint(0, 3, (1, 8, 8), generator=torch.Generator().manual_seed(0))
+LOGITS = frozenset({"logits"})
 
 
 def test_losses_are_chosen_by_name() -> None:
@@ -29,31 +22,38 @@ def test_losses_are_chosen_by_name() -> None:
     assert configs == [CrossEntropyConfig(), FckdConfig(polarity="uncertain", weight=0.5)]
 
 
-@pytest.mark.parametrize("bad", [{"name": "kd", "temprature": 2}, {"name": "kdd"}, {"name": "kd", "temperature": 0}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"name": "kd", "temprature": 2},
+        {"name": "kdd"},
+        {"name": "kd", "temperature": 0},
+        {"name": "fckd", "student_tap": "stride"},
+    ],
+)
 def test_a_bad_setting_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(AnyLossConfig).validate_python(bad)
 
 
-def test_the_total_is_the_sum_of_the_weighted_terms(label: Tensor) -> None:
-    losses = LossSum([CrossEntropyConfig(weight=2), KdConfig(weight=0.5), FckdConfig()], FusedChannels(5, 5))
-    total, terms = losses(taps(1), taps(2), label, 0, 10)
+def test_the_total_is_the_sum_of_the_weighted_terms() -> None:
+    losses = LossSum([CrossEntropyConfig(weight=2), KdConfig(weight=0.5), FckdConfig()], SHAPES)
+    total, terms = losses(views(), 0, 10)
     assert list(terms) == ["cross_entropy", "kd", "fckd.spatial", "fckd.channel"]
     torch.testing.assert_close(total, torch.stack(list(terms.values())).sum())
-    alone = KdConfig().build(None)(taps(1), taps(2), label)["kd"]
-    torch.testing.assert_close(terms["kd"], 0.5 * alone)
+    torch.testing.assert_close(terms["kd"], 0.5 * KdConfig().build(SHAPES)(views())["kd"])
 
 
-def test_a_schedule_scales_the_weight(label: Tensor) -> None:
-    losses = LossSum([KdConfig(schedule=Schedule(kind="warmup", steps=4))], FusedChannels(5, 5))
-    values = [losses(taps(1), taps(2), label, step, 100)[0].item() for step in (0, 1, 4, 50)]
+def test_a_schedule_scales_the_weight() -> None:
+    losses = LossSum([KdConfig(schedule=Schedule(kind="warmup", steps=4))], SHAPES)
+    values = [losses(views(), step, 100)[0].item() for step in (0, 1, 4, 50)]
     assert values == pytest.approx([0, values[3] / 4, values[3], values[3]])
     assert values[3] > 0
 
 
-def test_the_second_loss_of_a_name_is_numbered(label: Tensor) -> None:
-    losses = LossSum([FckdConfig(), KdConfig(), FckdConfig(kappa=0), FckdConfig(kappa=2)], FusedChannels(5, 5))
-    _, terms = losses(taps(1), taps(2), label, 0, 10)
+def test_the_second_loss_of_a_name_is_numbered() -> None:
+    losses = LossSum([FckdConfig(), KdConfig(), FckdConfig(kappa=0), FckdConfig(kappa=2)], SHAPES)
+    _, terms = losses(views(), 0, 10)
     assert list(terms) == [
         "fckd.spatial",
         "fckd.channel",
@@ -66,18 +66,39 @@ def test_the_second_loss_of_a_name_is_numbered(label: Tensor) -> None:
 
 
 def test_adapters_are_its_parameters() -> None:
-    losses = LossSum([CrossEntropyConfig(), FckdConfig(on="features")], FusedChannels(5, 7))
-    assert sum(parameter.numel() for parameter in losses.parameters()) == 5 * 7 + 2 * 7
-    assert not list(LossSum([FckdConfig()], FusedChannels(5, 7)).parameters())
+    losses = LossSum([CrossEntropyConfig(), FckdConfig(on="features")], SHAPES)
+    student, teacher = SHAPES.student["fused"].channels, SHAPES.teacher["fused"].channels
+    assert sum(parameter.numel() for parameter in losses.parameters()) == student * teacher + 2 * teacher
+    assert not list(LossSum([FckdConfig()], SHAPES).parameters())
 
 
-def test_a_teacher_is_needed_only_for_distillation(label: Tensor) -> None:
-    alone = LossSum([CrossEntropyConfig()], None)
-    assert not alone.needs_teacher
-    assert alone(taps(1), None, label, 0, 10)[0] > 0
-    assert LossSum([CrossEntropyConfig(), KdConfig()], FusedChannels(5, 5)).needs_teacher
+def test_needs_are_those_of_all_losses_together() -> None:
+    assert combined_needs([CrossEntropyConfig()]) == Needs(student=LOGITS, labels=True)
+    together = combined_needs([CrossEntropyConfig(), KdConfig(), FckdConfig(on="features", teacher_tap="stride:8")])
+    fused = LOGITS | {"fused"}
+    assert together == Needs(student=fused, teacher=LOGITS | {"stride:8"}, labels=True, adapter=True)
+
+
+def test_on_both_frames_a_loss_is_the_mean_of_the_two() -> None:
+    seen = views()
+    assert seen.neighbour is not None
+    second = Views(seen.neighbour.student, seen.neighbour.teacher)
+    one, other, both = (
+        LossSum([KdConfig(frames=frames)], SHAPES)(of, 0, 1)[0]
+        for frames, of in (("key", replace(seen, label=None)), ("key", second), ("both", replace(seen, label=None)))
+    )
+    torch.testing.assert_close(both, (one + other) / 2)
+    assert one != other
+    needs = combined_needs([KdConfig(frames="both")])
+    assert needs == Needs(student=LOGITS, teacher=LOGITS, neighbour_student=LOGITS, neighbour_teacher=LOGITS)
+    assert needs.neighbour
+
+
+def test_on_both_frames_a_loss_of_labels_is_refused() -> None:
+    with pytest.raises(UserError, match=r"cross_entropy: frames: both"):
+        combined_needs([CrossEntropyConfig(frames="both")])
 
 
 def test_no_loss_at_all_is_refused() -> None:
     with pytest.raises(UserError, match="losses"):
-        LossSum([], None)
+        LossSum([], SHAPES)

@@ -13,11 +13,11 @@ from train.models.build import build_model
 from train.models.config import ModelConfig
 from train.models.lite_weights import load_lite_weights, rename_keys
 
-# Mean absolute activation of each encoder stage on `ramps`, with the released weights.
+# Mean absolute activation of the encoder stages of strides 2, 4, 8 and 16 on `ramps`, with the released weights.
 ACTIVATIONS = {
-    "efficientnet_lite0": [4.01451, 7.58945, 7.02303, 6.40701, 1.185],
-    "efficientnet_lite1": [3.82621, 8.67634, 7.91294, 6.32176, 1.34622],
-    "efficientnet_lite2": [3.80134, 7.75946, 7.4683, 5.76879, 1.74892],
+    "efficientnet_lite0": [4.01451, 7.58945, 7.02303, 1.185],
+    "efficientnet_lite1": [3.82621, 8.67634, 7.91294, 1.34622],
+    "efficientnet_lite2": [3.80134, 7.75946, 7.4683, 1.74892],
 }
 
 installed = [

@@ -40,8 +40,8 @@ def test_every_architecture_keeps_the_promise_of_its_taps(architecture: str) -> 
     taps = network(image)
 
     assert taps.logits.shape[:2] == (2, CLASSES)
-    assert taps.fused.shape == (2, network.fused_channels, *taps.logits.shape[-2:])
-    assert [stage.shape[1] for stage in taps.stages] == network.stage_channels
+    assert taps.fused.shape == (2, network.classifier.in_channels, *taps.logits.shape[-2:])
+    assert taps["pre_classifier"] is taps.fused
     strides = [SIZE[0] // stage.shape[2] for stage in taps.stages]
     assert strides == sorted(strides)
     assert strides[0] == 2
@@ -80,7 +80,7 @@ def test_cost_counts_parameters_and_multiplications() -> None:
     classifier = network.classifier
     network.classifier = nn.Identity()
     without = cost(network, (64, 64))
-    assert small_image.macs - without.macs == 16 * 16 * network.fused_channels * CLASSES
+    assert small_image.macs - without.macs == 16 * 16 * classifier.in_channels * CLASSES
     assert small_image.parameters - without.parameters == sum(p.numel() for p in classifier.parameters())
 
 
