@@ -10,9 +10,13 @@ from torch import Tensor
 from torch.utils import data
 
 from train.data.dataset import Dataset
+from train.data.neighbour import Neighbours, open_neighbours
 from train.data.spec import NeighbourSpec
-from train.data.transforms import TrainTransform
+from train.data.transforms import Crop, TrainTransform
 from train.errors import UserError
+
+_MOST_CANDIDATES = 16
+"""So many samples in a row that cannot be read are no chance: the dataset is not what the config says."""
 
 
 class Batch(NamedTuple):
@@ -44,11 +48,17 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Batches ``start`` to ``stop``: the same ones for any number of workers and any point of resumption.
 
+    A sample that cannot be read is replaced by the next one of its epoch that can, and `Batch.broken` says so.
+    Neighbours are read, and flow is computed, in the workers, and only if ``neighbour`` is given; images, labels and
+    their augmentation are the same with it and without.
+
     Raises:
-        UserError: a file of the dataset is broken; the message names it.
+        UserError: the dataset cannot give neighbours, said by the call itself; or, later, many samples in a row are
+            broken; the message is that of the first.
     """
+    neighbours = None if neighbour is None else open_neighbours(dataset, neighbour)
     loader: data.DataLoader[Any] = data.DataLoader(
-        _Augmented(dataset, transform, seed),
+        _Augmented(dataset, transform, seed, neighbours),
         batch_sampler=_Positions(batch_size, start, stop),
         num_workers=workers,
         collate_fn=_collate,
@@ -56,7 +66,10 @@ def training_batches(
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # else each epoch draws from the global one, and a resumed run departs
     )
-    del neighbour  # frames of clips are not read yet
+    return _checked(loader)
+
+
+def _checked(loader: "data.DataLoader[Any]") -> Iterator[Batch]:
     for batch in loader:
         if isinstance(batch, UserError):
             raise batch
@@ -78,41 +91,71 @@ class _Positions(data.Sampler[list[int]]):
             yield list(range(step * self._batch_size, (step + 1) * self._batch_size))
 
 
+class _Drawn(NamedTuple):
+    crop: Crop
+    broken: list[str]
+    labelled: bool
+
+
 class _Augmented(data.Dataset[Any]):
     """Sample and augmentation as functions of the position in the endless stream: epoch after epoch, shuffled."""
 
-    def __init__(self, dataset: Dataset, transform: TrainTransform, seed: int) -> None:
+    def __init__(self, dataset: Dataset, transform: TrainTransform, seed: int, neighbours: Neighbours | None) -> None:
         self._dataset = dataset
         self._transform = transform
         self._seed = seed
+        self._neighbours = neighbours
         self._epoch = -1
         self._order = np.empty(0, np.int64)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor] | UserError:
-        try:
-            sample = self._dataset[self._index(position)]
-        except UserError as error:  # raised in a worker it would arrive wrapped in that worker's traceback
-            return error
-        return self._transform(sample, _mix(self._seed, position))
+    def __getitem__(self, position: int) -> _Drawn | UserError:
+        errors: list[UserError] = []
+        for index in self._candidates(position):
+            try:
+                crop = self._crop(index, _mix(self._seed, position))
+            except UserError as error:
+                errors.append(error)
+            else:
+                return _Drawn(crop, [str(error) for error in errors], self._dataset.labelled)
+        return errors[0]  # raised in a worker it would arrive wrapped in that worker's traceback
 
-    def _index(self, position: int) -> int:
+    def _crop(self, index: int, seed: int) -> Crop:
+        sample = self._dataset[index]
+        if self._neighbours is None:
+            return self._transform(sample, seed)
+        return self._transform(sample, seed, self._neighbours.of(index, sample, seed))
+
+    def _candidates(self, position: int) -> list[int]:
+        """The sample of a position, and those that take its place if it is broken, in this order."""
         epoch, offset = divmod(position, len(self._dataset))
         if epoch != self._epoch:
             self._epoch = epoch
             self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._dataset))
-        return int(self._order[offset])
+        return [int(index) for index in np.roll(self._order, -offset)[:_MOST_CANDIDATES]]
 
 
 def _mix(seed: int, position: int) -> int:
     return int(np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _collate(samples: list[tuple[Tensor, Tensor] | UserError]) -> Batch | UserError:
+def _collate(samples: list[_Drawn | UserError]) -> Batch | UserError:
     error = next((sample for sample in samples if isinstance(sample, UserError)), None)
     if error is not None:
         return error
-    images, labels = zip(*cast(list[tuple[Tensor, Tensor]], samples), strict=True)
-    return Batch(torch.stack(images), torch.stack(labels))
+    drawn = cast(list[_Drawn], samples)
+    crops = Crop(*(_stack(parts) for parts in zip(*(sample.crop for sample in drawn), strict=True)))
+    return Batch(
+        image=crops.image,
+        label=crops.label if drawn[0].labelled else None,
+        neighbour=crops.neighbour,
+        flow=crops.flow,
+        visible=crops.visible,
+        broken=tuple(message for sample in drawn for message in sample.broken),
+    )
+
+
+def _stack(parts: tuple[Any, ...]) -> Any:
+    return None if parts[0] is None else torch.stack(parts)
 
 
 def _one_thread(_worker: int) -> None:

@@ -5,6 +5,7 @@ Brostow et al., "Semantic object classes in video", https://doi.org/10.1016/j.pa
 
 from pathlib import Path
 
+from train.data.numbered_frames import find_clips
 from train.data.paired_files import PairedFiles
 from train.data.palette import IGNORE_INDEX, Colour
 from train.data.spec import DatasetSpec
@@ -19,6 +20,9 @@ PALETTE: list[Colour] = [
 ]  # fmt: skip
 VOID = 11
 
+_FRAMES_PER_S = 30.0  # that the numbers in the names count at
+_LARGEST_STEP = 3  # frames, 0.1 s: between the labels that are a second apart, too much has moved for any flow
+
 
 def open_camvid(spec: DatasetSpec, root: Path, split: str) -> PairedFiles:
     """The pairs listed in ``<split>.txt``, one ``image label`` a line, relative to ``root``."""
@@ -31,12 +35,15 @@ def open_camvid(spec: DatasetSpec, root: Path, split: str) -> PairedFiles:
     broken = next((line for line in lines if len(line) != 2), None)
     if broken is not None:
         raise UserError(f"{listing}: '{' '.join(broken)}': each line must be 'image label'")
+    pairs = [(root / _relative(image), root / _relative(label)) for image, label in lines]
+    clips = find_clips([image.stem for image, _ in pairs], _FRAMES_PER_S, _LARGEST_STEP)
     return PairedFiles(
         name=f"camvid/{split}",
-        pairs=[(root / _relative(image), root / _relative(label)) for image, label in lines],
+        pairs=pairs,
         classes=spec.classes or CLASSES,
         palette=spec.palette or PALETTE,
         label_map=spec.label_map or {VOID: IGNORE_INDEX},
+        clips=clips if any(len(clip.indices) > 1 for clip in clips) else None,
     )
 
 

@@ -17,7 +17,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 def open_folder(spec: DatasetSpec, root: Path, split: str) -> PairedFiles:
     """The pairs of one split; classes from the config or ``classes.txt``."""
-    classes, palette = _classes(spec, root)
+    classes, palette = read_classes(spec, root)
     base, stems = _split_folder(root, split)
     images = list_images(base / "images")
     if stems is not None:
@@ -35,6 +35,24 @@ def list_images(folder: Path) -> list[Path]:
     if not images:
         raise UserError(f"{folder}: no images here ({', '.join(sorted(IMAGE_SUFFIXES))}): add some")
     return images
+
+
+def read_classes(spec: DatasetSpec, root: Path) -> tuple[list[str], list[Colour]]:
+    """Names and colours of the classes: the config's, or those in ``classes.txt``; `UserError` without either."""
+    if spec.classes:
+        return spec.classes, spec.palette or default_palette(len(spec.classes))
+    listing = root / "classes.txt"
+    if not listing.is_file():
+        raise UserError(
+            f"{listing}: missing: name the classes there, one a line in the order of ids, or set data.classes"
+        )
+    lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = [line[0] for line in lines]
+    if any(len(line) not in (1, 4) for line in lines) or not names:
+        raise UserError(f"{listing}: each line must be 'name' or 'name r g b' (no spaces in names)")
+    coloured = all(len(line) == 4 for line in lines)
+    palette = [(int(r), int(g), int(b)) for _, r, g, b in lines] if coloured else default_palette(len(names))
+    return names, palette
 
 
 def _split_folder(root: Path, split: str) -> tuple[Path, list[str] | None]:
@@ -57,20 +75,3 @@ def _select(images: list[Path], stems: list[str], listing: Path) -> list[Path]:
     if missing is not None:
         raise UserError(f"{listing}: '{missing}': no such image in {images[0].parent}: add it or remove the line")
     return [by_stem[stem] for stem in stems]
-
-
-def _classes(spec: DatasetSpec, root: Path) -> tuple[list[str], list[Colour]]:
-    if spec.classes:
-        return spec.classes, spec.palette or default_palette(len(spec.classes))
-    listing = root / "classes.txt"
-    if not listing.is_file():
-        raise UserError(
-            f"{listing}: missing: name the classes there, one a line in the order of ids, or set data.classes"
-        )
-    lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
-    names = [line[0] for line in lines]
-    if any(len(line) not in (1, 4) for line in lines) or not names:
-        raise UserError(f"{listing}: each line must be 'name' or 'name r g b' (no spaces in names)")
-    coloured = all(len(line) == 4 for line in lines)
-    palette = [(int(r), int(g), int(b)) for _, r, g, b in lines] if coloured else default_palette(len(names))
-    return names, palette

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from train.data.clips import SampleClip, SampleClips
 from train.data.dataset import Sample
 from train.data.image import read_image
 from train.data.label import read_label
@@ -10,7 +11,7 @@ from train.errors import UserError
 
 
 class PairedFiles:
-    """Images and label files, read when asked for."""
+    """Images and label files, read when asked for; ``clips`` are those of their indices, if they are frames of some."""
 
     def __init__(
         self,
@@ -19,16 +20,18 @@ class PairedFiles:
         classes: list[str],
         palette: list[Colour],
         label_map: dict[int, int],
+        clips: list[SampleClip] | None = None,
     ) -> None:
         for image, label in pairs:
             _check_exists(image, f"listed in {name}, but not there: restore it or remove it from the list")
             _check_exists(label, f"no such label for the image {image}: add it or remove the image")
         self.name = name
-        self.labelled = True
         self.classes = classes
         self.palette = palette
         self.label_map = label_map
+        self.labelled = True
         self._pairs = pairs
+        self.clips = SampleClips(self.__getitem__, [image.stem for image, _ in pairs], clips) if clips else None
 
     def __len__(self) -> int:
         return len(self._pairs)

@@ -20,12 +20,25 @@ class StreetsSpec(BaseModel):
     size: tuple[int, int] = Field(default=(192, 256), description="height and width of a frame, pixels")
 
 
+class ClipsSpec(BaseModel):
+    """Which frames of the layout `clips` are samples."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unlabelled: bool = Field(
+        default=False,
+        description="frames without a mask are samples too; they are anyway where there is no mask at all",
+    )
+    every: int = Field(default=1, gt=0, description="frames from one sample without a mask to the next")
+    frames_per_s: float | None = Field(default=None, gt=0, description="frame rate of folders; videos say theirs")
+
+
 class DatasetSpec(BaseModel):
     """Where images and labels are and what the labels mean."""
 
     model_config = ConfigDict(extra="forbid")
 
-    layout: Literal["streets", "camvid", "folder"] = Field(
+    layout: Literal["streets", "camvid", "folder", "clips"] = Field(
         default="streets", description="how the dataset lies on disk"
     )
     root: Path | None = Field(default=None, description="folder of the dataset; streets needs none")
@@ -37,6 +50,7 @@ class DatasetSpec(BaseModel):
         default={}, description="id in the files -> id to train on, 255 = ignore, as JSON"
     )
     streets: StreetsSpec = Field(default_factory=StreetsSpec, description="size of the generated dataset")
+    clips: ClipsSpec = Field(default_factory=ClipsSpec, description="frames of the layout `clips`")
 
 
 class AugmentSpec(BaseModel):

@@ -1,16 +1,38 @@
 """The generated dataset `streets` as a split of images and labels (no torch)."""
 
-from train.data.dataset import Sample
+from functools import lru_cache
+from typing import NamedTuple
+
+from train.data.dataset import FramePlace, Sample
+from train.data.flow import Flow
 from train.data.palette import Colour
+from train.data.resize import Size
 from train.data.spec import DatasetSpec
-from train.data.streets import CLASSES, FRAMES, PALETTE, Clip
+from train.data.streets import CLASSES, FRAMES, FRAMES_PER_S, PALETTE, Clip
 from train.errors import UserError
 
 _SPLIT_SEEDS = {"train": 0, "val": 1 << 20, "test": 2 << 20}  # far apart, so that no world is in two splits
+_KEPT_BYTES = 512 << 20  # a process: the default train split fits, with a neighbour on each side of every sample
+
+
+class _Rendered(NamedTuple):
+    """What was made of one clip together: frames, or the flow from them, by their numbers."""
+
+    samples: dict[int, Sample]
+    flows: dict[int, Flow]
+
+    @property
+    def nbytes(self) -> int:
+        images = sum(sample.image.nbytes + sample.label.nbytes for sample in self.samples.values())
+        return images + sum(flow.displacement.nbytes + flow.visible.nbytes for flow in self.flows.values())
 
 
 class StreetFrames:
-    """Frames of generated clips. A clip is rendered when one of its frames is first asked for, and then kept."""
+    """Frames of generated clips; `clips` is the dataset itself.
+
+    To build a clip takes longer than to render a frame of it. So when a frame is asked for, all those that stand in the
+    same place between two samples are rendered, and kept; the same goes for flow.
+    """
 
     def __init__(self, spec: DatasetSpec, split: str) -> None:
         if split not in _SPLIT_SEEDS:
@@ -25,23 +47,60 @@ class StreetFrames:
         self._streets = spec.streets
         self._first_seed = _SPLIT_SEEDS[split] + spec.streets.seed * 10_000
         self._clips = spec.streets.clips if split == "train" else spec.streets.val_clips
-        self._rendered: dict[int, list[Sample]] = {}
+        self._stride = FRAMES // spec.streets.frames
+        self._kept: dict[tuple[int, int, int], _Rendered] = {}  # by clip, distance from a sample, and gap of the flow
+
+    @property
+    def clips(self) -> "StreetFrames":
+        return self
 
     def __len__(self) -> int:
         return self._clips * self._streets.frames
 
     def __getitem__(self, index: int) -> Sample:
-        clip, frame = divmod(range(len(self))[index], self._streets.frames)
-        if clip not in self._rendered:
-            self._rendered[clip] = self._render(clip)
-        return self._rendered[clip][frame]
+        return self.read(self.place(index))
 
-    def _render(self, number: int) -> list[Sample]:
-        clip = Clip(self._first_seed + number, self._streets.size)
+    def place(self, index: int) -> FramePlace:
+        clip, frame = divmod(range(len(self))[index], self._streets.frames)
         # Neighbouring frames are nearly the same picture: spread over the clip they teach more.
-        times = [frame * (FRAMES // self._streets.frames) for frame in range(self._streets.frames)]
-        frames = [clip.frame(time) for time in times]
-        return [
-            Sample(frame.image, frame.label, f"clip{number:03d}_frame{time:03d}")
-            for time, frame in zip(times, frames, strict=True)
-        ]
+        return FramePlace(clip, frame * self._stride)
+
+    def length(self, _clip: int) -> int:
+        return FRAMES
+
+    def frames_per_s(self, _clip: int) -> float:
+        return FRAMES_PER_S
+
+    def name_of(self, place: FramePlace) -> str:
+        return f"clip{place.clip:03d}_frame{place.frame:03d}"
+
+    def read(self, place: FramePlace) -> Sample:
+        return self._rendered(place, 0).samples[place.frame]
+
+    def flow(self, place: FramePlace, gap: int) -> Flow:
+        return self._rendered(place, gap).flows[place.frame]
+
+    def _rendered(self, place: FramePlace, gap: int) -> _Rendered:
+        key = (place.clip, place.frame % self._stride, gap)
+        if key not in self._kept:
+            self._kept[key] = self._render(place, gap)
+            while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > _KEPT_BYTES:
+                del self._kept[next(iter(self._kept))]  # the oldest
+        return self._kept[key]
+
+    def _render(self, place: FramePlace, gap: int) -> _Rendered:
+        """Samples for gap 0, else flow."""
+        clip = _clip(self._first_seed + place.clip, self._streets.size)
+        alike = range(place.frame % self._stride, FRAMES, self._stride)
+        if gap:
+            return _Rendered({}, {time: clip.flow(time, gap) for time in alike if 0 <= time + gap < FRAMES})
+        samples = {}
+        for time in alike:
+            frame = clip.frame(time)
+            samples[time] = Sample(frame.image, frame.label, self.name_of(FramePlace(place.clip, time)))
+        return _Rendered(samples, {})
+
+
+@lru_cache(maxsize=2)
+def _clip(seed: int, size: Size) -> Clip:
+    return Clip(seed, size)

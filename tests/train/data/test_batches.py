@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,33 @@ def test_every_epoch_shows_every_sample_once_in_another_order(folder_root: Path)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_label_is_reported_as_it_is_even_from_a_worker(new_folder: Path, workers: int) -> None:
+def test_a_broken_sample_is_replaced_and_said(new_folder: Path, workers: int) -> None:
     broken = new_folder / "train" / "masks" / "1.png"
     Image.new("L", (96, 64), 77).save(broken)
+    seen = batches(new_folder, workers=workers, stop=2)
+    assert [len(batch.broken) for batch in seen] == [1, 1]  # an epoch is one batch: each has met it
+    for batch in seen:
+        assert batch.broken[0].startswith(f"{broken}: label ids [77] are outside the 3 classes")
+        assert "\n" not in batch.broken[0]
+        assert batch.image.shape == (2, 3, 32, 48)
+    assert same(seen[1:], batches(new_folder, workers=workers, start=1, stop=2))
+
+
+def test_whole_samples_are_shown_as_if_none_were_broken(folder_root: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(folder_root, tmp_path / "folder")
+    (root / "train" / "images" / "4.png").write_bytes(b"no image")
+    pairs = list(zip(batches(folder_root), batches(root), strict=True))
+    assert sum(not torch.equal(whole.image[n], damaged.image[n]) for whole, damaged in pairs for n in (0, 1)) == 2
+    assert [len(damaged.broken) for _, damaged in pairs].count(1) == 2  # once an epoch
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_where_all_are_broken_the_error_is_reported_as_it_is_even_from_a_worker(new_folder: Path, workers: int) -> None:
+    for number in (0, 1):
+        Image.new("L", (96, 64), 77).save(new_folder / "train" / "masks" / f"{number}.png")
     with pytest.raises(UserError, match="label ids \\[77\\] are outside the 3 classes") as caught:
         batches(new_folder, workers=workers)
-    assert str(caught.value).startswith(f"{broken}: ")
+    assert str(caught.value).startswith(f"{new_folder / 'train' / 'masks'}")
     assert "\n" not in str(caught.value)
 
 
@@ -63,6 +85,7 @@ class Recorder:
 
     def __init__(self, dataset: Dataset) -> None:
         self.name, self.classes, self.palette = dataset.name, dataset.classes, dataset.palette
+        self.labelled, self.clips = dataset.labelled, dataset.clips
         self._dataset = dataset
         self.names: list[str] = []
 

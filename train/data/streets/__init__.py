@@ -7,8 +7,8 @@ A pin-hole camera drives through a street of flat, textured surfaces at known de
     flow = clip.flow(0, 2)   # flow.displacement (H, W, 2), flow.visible (H, W)
 """
 
+from train.data.flow import Flow
 from train.data.streets.classes import CLASSES, PALETTE
-from train.data.streets.clip import FRAMES, Clip, Frame
-from train.data.streets.flow import Flow
+from train.data.streets.clip import FRAMES, FRAMES_PER_S, Clip, Frame
 
-__all__ = ["CLASSES", "FRAMES", "PALETTE", "Clip", "Flow", "Frame"]
+__all__ = ["CLASSES", "FRAMES", "FRAMES_PER_S", "PALETTE", "Clip", "Flow", "Frame"]

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from train.data.flow import Flow
 from train.data.resize import Size
-from train.data.streets.flow import Flow, flow_between
+from train.data.streets.flow import flow_between
 from train.data.streets.layout import build_scene
 from train.data.streets.raster import SAMPLES, Raster, rasterize
 from train.data.streets.sensor import expose
 from train.data.streets.shading import shade
 
 FRAMES = 64
-"""Frames of a clip: 0 .. 63, about four seconds of driving."""
+"""Frames of a clip: 0 .. 63."""
+
+FRAMES_PER_S = 16.0
+"""A clip is four seconds of driving."""
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,21 @@
 """Exact optical flow: each pixel follows its surface by the projections of the two frames; nothing is estimated."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from train.data.flow.field import Flow
 from train.data.streets.raster import SAMPLES, Raster
 
 _SAME_DEPTH = 0.02  # relative: nearer together than any two parts of the scene that hide each other
 _AWAY = -1e9  # stands for the place of points that are behind the camera
 
 
-@dataclass(frozen=True)
-class Flow:
-    """Where the surface points of frame ``t`` stand at ``t + k``.
-
-    ``displacement`` ``(H, W, 2)`` float32: x and y in pixels from a pixel at ``t`` to its surface point's place at
-    ``t + k``. ``visible`` ``(H, W)``: the point is in the frame at ``t + k`` and not occluded: the pixel nearest to it
-    shows its surface, or one that adjoins it with the same class. Elsewhere the displacement is as exact, but of no use
-    for comparing pixels; points behind the camera have none, it is 0.
-    """
-
-    displacement: NDArray[np.float32]
-    visible: NDArray[np.bool_]
-
-
 def flow_between(now: Raster, then: Raster, labels: NDArray[np.uint8]) -> Flow:
-    """The flow between two rasters of one scene, whose surfaces have these ``labels`` ``(S,)``."""
+    """The flow between two rasters of one scene, whose surfaces have these ``labels`` ``(S,)``.
+
+    Visible: the point is in the second frame and not occluded; the pixel nearest to it shows its surface, or one that
+    adjoins it with the same class. Elsewhere the displacement is as exact; points behind the camera have none, it is 0.
+    """
     surface = now.surface[::SAMPLES, ::SAMPLES]
     # From samples at t to the plane of the surface to samples at t + k: one homography a surface.
     homography = (then.to_sample @ now.from_sample).transpose(1, 2, 0)

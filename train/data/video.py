@@ -1,0 +1,89 @@
+"""Frames of a video file by number (no torch)."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from train.errors import UserError
+
+VIDEO_SUFFIXES = {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v"}
+
+_NEAR = 8
+"""Frames: a frame this near ahead is reached faster by decoding on than by seeking the key frame before it."""
+
+
+class VideoFile:
+    """A video of constant frame rate, opened anew in each process that reads from it.
+
+    A frame is decoded from the key frame before it: tens of milliseconds for a video of few key frames. What a decoder
+    conceals, a block that it makes up for some damaged bytes, is not noticed; a frame that it cannot give is an error.
+
+    Raises:
+        UserError: no video, without frames, or ending earlier than its header says.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.stem
+        self._process = os.getpid()
+        self._capture: cv2.VideoCapture | None = None
+        capture = self._opened()
+        self._length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.frames_per_s = float(capture.get(cv2.CAP_PROP_FPS)) or None
+        if self._length <= 0 or self.frames_per_s is None:
+            raise UserError(f"{path}: a video without frames: replace or remove it")
+        self._check_end()
+        self._close()  # a forked process must not share the decoder
+
+    def __len__(self) -> int:
+        return self._length
+
+    def frame_name(self, number: int) -> str:
+        """The number, as masks and files of flow are named after it."""
+        return f"{number:06d}"
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """Frame ``number`` as RGB ``(H, W, 3)``. `UserError` if it cannot be decoded."""
+        frame = self._decode(number)
+        if frame is None:
+            self._close()  # a decoder that failed counts frames wrongly from then on
+            raise UserError(
+                f"{self.path}: frame {number} of {self._length} cannot be decoded: replace or remove the video"
+            )
+        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
+
+    def _decode(self, number: int) -> NDArray[np.uint8] | None:
+        capture = self._opened()
+        position = int(capture.get(cv2.CAP_PROP_POS_FRAMES))
+        if not position <= number <= position + _NEAR:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        else:
+            for _ in range(number - position):
+                capture.grab()
+        decoded, frame = capture.read()
+        # Damage makes OpenCV miscount; the frame's own time does not lie.
+        shown = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 * (self.frames_per_s or 1)
+        return np.asarray(frame, np.uint8) if decoded and abs(shown - number) < 0.5 else None
+
+    def _check_end(self) -> None:
+        if self._decode(self._length - 1) is None:
+            raise UserError(
+                f"{self.path}: ends early: it announces {self._length} frames, but the last cannot be decoded: "
+                f"copy it whole, or rewrite its header (ffmpeg -i {self.path.name} -c copy NEW.mkv)"
+            )
+
+    def _opened(self) -> cv2.VideoCapture:
+        if self._capture is None or self._process != os.getpid():
+            os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong is said here, in one line
+            self._process = os.getpid()
+            self._capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        if not self._capture.isOpened():
+            self._close()
+            raise UserError(f"{self.path}: cannot be opened as a video: replace or remove it")
+        return self._capture
+
+    def _close(self) -> None:
+        self._capture = None
