@@ -1,0 +1,1 @@
+"""Plans for TensorRT 10, TensorRT 11 and TensorRT for RTX from one builder (no torch)."""

@@ -1,0 +1,169 @@
+"""``python -m export.trt BUNDLE``: a plan for TensorRT, or TensorRT for RTX, from a graph of the bundle (no torch)."""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from export.bundle import Bundle, BundleError, add_file, file_record, load_bundle, new_file
+from export.lock import locked
+from export.manifest import DEFAULT_ROLE, FileRecord, PlanTarget
+from export.tensorrt.build import BuildOptions, Built, build_plan
+from export.tensorrt.flavour import Flavour, load_tensorrt
+from export.tensorrt.gpu import this_gpu
+from export.tensorrt.layers import count_precisions
+from export.tensorrt.profile import FORM, default_profile, parse_profile
+from export.tensorrt.target import plan_target, runs_on
+from train.command import command
+from train.errors import UserError
+
+DESCRIPTION = """Build a TensorRT plan from a graph of the bundle and enter it into the manifest. The plan is the bare
+file that trtexec and Triton load too. Networks are strongly typed: the precision is the graph's."""
+
+_FLAVOURS: dict[str, Flavour] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
+_SOURCES = {"fp32": DEFAULT_ROLE, "fp16": "onnx_fp16", "int8": "onnx_int8"}
+_MADE_BY = {
+    "fp32": "python -m export.onnx RUN --out {root}",
+    "fp16": "python -m export.onnx RUN --out {root} --precision fp16",
+    "int8": "python -m export.quantize {root} --calibration DIR",
+}
+
+
+def main() -> None:
+    options = _options()
+    _check(options)
+    bundle = load_bundle(options.bundle)
+    source = _source(bundle, options.precision)
+    build = _build_options(bundle, options)
+    flavour = _FLAVOURS[options.flavour]
+    trt, gpu = load_tensorrt(flavour), this_gpu()
+    target = plan_target(trt, flavour, gpu, options.sm, build.profiles)
+    role = _role(options, target)
+    fields = {"precision": options.precision, "runtime": flavour, "source_sha256": source.sha256, "built_for": target}
+    fields |= {"options": _made_with(options), "versions": {flavour: trt.__version__}}
+    with locked(bundle.root, role, wait_s=0):
+        record = bundle.manifest.files.get(role)
+        if record is not None and all(getattr(record, name) == value for name, value in fields.items()):
+            print(f"{role}: nothing changed since it was built, kept: {bundle.file(role)}")
+        else:
+            built = build_plan(trt, bundle.root / source.path, build, f"build {role}", runs_on(target, gpu))
+            record = _add(bundle, role, built, fields)
+            print(_summary(bundle, role, record, built))
+    if options.json:
+        options.json.write_text(json.dumps({role: record.model_dump(mode="json")}, indent=2) + "\n", encoding="utf-8")
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.workspace is not None and options.workspace < 1:
+        raise UserError(f"--workspace {options.workspace}: at least 1 MiB; leave it out for no limit")
+    if options.flavour == "rtx" and (options.timing_cache or options.dla is not None):
+        raise UserError("--timing-cache and --dla are for --flavour tensorrt: TensorRT for RTX has neither")
+    if options.dla is not None and options.precision == "fp32":
+        raise UserError(f"--dla {options.dla}: a DLA has no fp32: add --precision fp16 or int8")
+
+
+def _source(bundle: Bundle, precision: str) -> FileRecord:
+    if _SOURCES[precision] not in bundle.manifest.files:
+        made_by = _MADE_BY[precision].format(root=bundle.root)
+        raise BundleError(f"{bundle.root}: has no {precision} graph to build from: make it with `{made_by}`")
+    return bundle.record(_SOURCES[precision])
+
+
+def _build_options(bundle: Bundle, options: argparse.Namespace) -> BuildOptions:
+    spec = bundle.manifest.input
+    return BuildOptions(
+        profiles=[parse_profile(text, spec) for text in options.profile] or [default_profile(spec)],
+        sm=options.sm if options.flavour == "rtx" else [],
+        workspace_mib=options.workspace,
+        dla_core=options.dla,
+        timing_cache=options.timing_cache,
+    )
+
+
+def _role(options: argparse.Namespace, target: PlanTarget) -> str:
+    if options.flavour == "rtx":
+        return f"rtx_{'-'.join(options.sm) or 'portable'}_{options.precision}"
+    device = target.sm[0] if options.dla is None else f"{target.sm[0]}-dla{options.dla}"
+    return f"trt_{device}_{options.precision}"
+
+
+def _made_with(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("flavour", "precision", "profile", "sm", "workspace", "dla")
+    return {name: getattr(options, name) for name in names if getattr(options, name) not in (None, [])}
+
+
+def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any]) -> FileRecord:
+    """Enter the plan; what is known of its layers stands beside it."""
+    report = _report_path(bundle, role)
+    with new_file(bundle.root / f"model.{role}.plan") as plan, new_file(report) as layers:
+        layers.write_text(json.dumps(built.layers, indent=1) + "\n", encoding="utf-8")
+        plan.write_bytes(built.plan)
+        record = file_record(plan, **fields)
+        add_file(bundle.root, role, plan, record)
+        layers.replace(report)
+    return record
+
+
+def _summary(bundle: Bundle, role: str, record: FileRecord, built: Built) -> str:
+    precisions = ", ".join(f"{count} {name}" for name, count in count_precisions(built.layers).items())
+    state = "loaded on this GPU, not yet compared with PyTorch"
+    if not built.loaded:
+        state = "built, not run here: no GPU that it is for"
+    return (
+        f"{role}: {bundle.root / record.path}, {record.size_bytes / 1e6:.1f} MB, built in {built.seconds:.1f} s\n"
+        f"layers: {len(built.layers['Layers'])} ({precisions}), in {_report_path(bundle, role)}\n"
+        f"not verified: {state}"
+    )
+
+
+def _report_path(bundle: Bundle, role: str) -> Path:
+    return bundle.root / f"model.{role}.layers.json"
+
+
+def _sm_list(text: str) -> list[str]:
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: give compute capabilities without a dot, e.g. 86 or 86,89")
+    return text.split(",")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m export.trt", description=DESCRIPTION)
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder with manifest.json, made by export.onnx")
+    parser.add_argument(
+        "--precision", choices=list(_SOURCES), default="fp32", help="which of the bundle's graphs (default: fp32)"
+    )
+    parser.add_argument(
+        "--flavour",
+        choices=list(_FLAVOURS),
+        default="tensorrt",
+        help="tensorrt: for the GPU of this machine; rtx: TensorRT for RTX, for many GPUs and without one "
+        "(default: tensorrt)",
+    )
+    parser.add_argument(
+        "--profile",
+        action="append",
+        default=[],
+        metavar="MIN:OPT:MAX",
+        help=f"input shapes that the plan takes; may be repeated: {FORM} (default: one picture of the bundle's size)",
+    )
+    parser.add_argument(
+        "--sm",
+        type=_sm_list,
+        default=[],
+        metavar="SM",
+        help="compute capabilities to build for, e.g. 86 or 86,89 (default: this GPU; with rtx all from 80 on)",
+    )
+    parser.add_argument(
+        "--workspace", type=int, metavar="MIB", help="scratch memory of a layer, MiB (default: no limit)"
+    )
+    parser.add_argument(
+        "--timing-cache", type=Path, metavar="FILE", help="keep measured times of tactics here (default: no)"
+    )
+    parser.add_argument("--dla", type=int, metavar="CORE", help="DLA core of a Jetson to run on (default: the GPU)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the manifest's entry there too (default: no)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command(main)
