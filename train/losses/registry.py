@@ -1,22 +1,29 @@
 """All losses by name, and the sum of those of a run."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from train.errors import UserError
-from train.losses.contract import Needs, Views
+from train.losses.at import AtConfig
+from train.losses.contract import LossConfig, Needs, Views
 from train.losses.cross_entropy import CrossEntropyConfig
+from train.losses.cwd import CwdConfig
 from train.losses.fckd import FckdConfig
+from train.losses.fitnet import FitnetConfig
+from train.losses.ifvd import IfvdConfig
 from train.losses.kd import KdConfig
+from train.losses.skd_pair import SkdPairConfig
 from train.models.tap_shapes import TapShapes
 
 AnyLossConfig = Annotated[
-    CrossEntropyConfig | KdConfig | FckdConfig,
+    CrossEntropyConfig | KdConfig | FckdConfig | FitnetConfig | AtConfig | SkdPairConfig | IfvdConfig | CwdConfig,
     Field(discriminator="name"),
 ]
+
+LOSSES: tuple[type[LossConfig], ...] = get_args(get_args(AnyLossConfig)[0])
 
 
 def combined_needs(configs: Sequence[AnyLossConfig]) -> Needs:

@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 
+from train.losses.at import AtConfig
 from train.losses.cross_entropy import CrossEntropyConfig
+from train.losses.cwd import CwdConfig
 from train.losses.fckd import FckdConfig
+from train.losses.fitnet import FitnetConfig
+from train.losses.ifvd import IfvdConfig
 from train.losses.kd import KdConfig
 from train.losses.registry import AnyLossConfig
+from train.losses.skd_pair import SkdPairConfig
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,15 @@ CASES: dict[str, Case] = {
     "fckd, features, weighted": Case(
         FckdConfig(on="features", mask="keep", pixel_weight="matrix", kappa=0.5), zero_at_teacher=False, half=False
     ),
+    "fitnet": Case(FitnetConfig(), zero_at_teacher=False, half=False),
+    "fitnet, l2": Case(FitnetConfig(norm="l2"), zero_at_teacher=False, half=False),
+    "fitnet, channel": Case(FitnetConfig(norm="channel"), zero_at_teacher=False, half=False),
+    "at": Case(AtConfig()),
+    "skd_pair": Case(SkdPairConfig()),
+    "skd_pair, not pooled": Case(SkdPairConfig(pool=1)),
+    "ifvd": Case(IfvdConfig()),
+    "cwd": Case(CwdConfig()),
+    "cwd, features": Case(CwdConfig(on="features"), zero_at_teacher=False, half=False),
 }
 
 
