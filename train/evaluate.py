@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from train.checkpoint import TrainedNetwork, check_classes, load_run
+from train.clip_walk import ClipWalk, TemporalEvaluation
 from train.command import command
 from train.data.dataset import Dataset
 from train.data.open import open_dataset
@@ -23,7 +24,9 @@ from train.models.build import Cost, cost
 from train.pictures import comparison
 from train.precision import choose_device
 from train.progress import progress
+from train.run_directory import atomic_path
 from train.settings import load_config
+from train.temporal import TemporalScores
 
 
 class EvaluateConfig(BaseModel):
@@ -36,6 +39,11 @@ class EvaluateConfig(BaseModel):
     out: Path | None = Field(None, description="folder for scores.json and pictures; default: RUN/evaluation")
     pictures: int = Field(12, ge=0, description="overlay pictures written, evenly spaced through the split")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    temporal: bool = Field(
+        False,
+        description="also score over time, for splits of clips: temporal consistency (TC) between frames "
+        "data.neighbour.gap apart, and label flips per second where nothing moves",
+    )
     data: DataConfig = Field(default_factory=DataConfig, description="the dataset; default: the run's own")
 
 
@@ -47,12 +55,17 @@ def main() -> None:
     check_classes(trained, run, dataset.classes, dataset.name)
     trained.network.to(choose_device(config.device))
     out = config.out or run / "evaluation"
-    result = _score(trained, dataset, data.size, out, config.pictures)
+    scored = _score(trained, dataset, data, config.temporal, out, config.pictures)
     size = cost(trained.network, data.size)
-    Console().print(_table(dataset, result, size))
+    Console().print(_table(dataset, scored, size))
     record = {"run": str(run), "checkpoint": config.checkpoint, "step": trained.step, "dataset": dataset.name}
-    record |= {"images": len(dataset), "size": list(data.size), **asdict(size), **asdict(result)}
-    (out / "scores.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record |= {"images": len(dataset), "size": list(data.size), **asdict(size)}
+    if scored.images is not None:
+        record |= asdict(scored.images)
+    if scored.clips is not None:
+        record["temporal"] = {**asdict(scored.clips), "gap": data.neighbour.gap, "flow": data.neighbour.provider}
+    with atomic_path(out / "scores.json") as path:
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(f"scores and pictures: {out}")
 
 
@@ -70,20 +83,44 @@ def _dataset_config(trained: TrainedNetwork, config: EvaluateConfig) -> DataConf
     given = config.data.model_dump(exclude_unset=True)
     own = trained.config.data
     if given.keys() & {"layout", "root"}:
+        if given.get("layout") == "clips" and not (config.data.root or Path()).joinpath("classes.txt").is_file():
+            given = {"classes": own.classes, "palette": own.palette, **given}  # bare videos have none of their own
         return DataConfig.model_validate({"layout": own.layout, "size": own.size, **given})
     return DataConfig.model_validate({**own.model_dump(), **given})
 
 
-def _score(trained: TrainedNetwork, dataset: Dataset, size: tuple[int, int], out: Path, pictures: int) -> Scores:
-    out.mkdir(parents=True, exist_ok=True)
+class _Scored(NamedTuple):
+    images: Scores | None
+    """None: no image has a label."""
+    clips: TemporalScores | None
+    """None: not asked for."""
+
+
+def _score(
+    trained: TrainedNetwork, dataset: Dataset, data: DataConfig, temporal: bool, out: Path, pictures: int
+) -> _Scored:
+    if not (dataset.labelled or temporal):
+        raise UserError(f"{dataset.name}: no labels to score against: add masks, or --temporal for scores over time")
     matrix = ConfusionMatrix(len(dataset.classes))
     every = max(1, len(dataset) // pictures) if pictures else len(dataset) + 1
-    seen = progress(predictions(trained.network, dataset, size), "evaluate", len(dataset))
-    for number, prediction in enumerate(seen, 1):
+    walk = ClipWalk(dataset, data.neighbour.gap) if temporal else None
+    over_time = TemporalEvaluation(walk, data.neighbour, len(dataset.classes)) if walk else None
+    out.mkdir(parents=True, exist_ok=True)
+    samples = 0
+    seen = predictions(trained.network, walk or dataset, data.size)
+    for number, prediction in enumerate(progress(seen, "evaluate", len(walk or dataset))):
+        if walk and over_time:
+            over_time.add(walk.places[number], prediction)
+            if not walk.is_sample(walk.places[number]):
+                continue
+        samples += 1
         matrix.add(prediction.sample.label, prediction.ids)
-        if number % every == 0 and number // every <= pictures:
+        if samples % every == 0 and samples // every <= pictures:
             _save_picture(prediction, dataset, out)
-    return scores(matrix, dataset.classes)
+    return _Scored(
+        images=scores(matrix, dataset.classes) if dataset.labelled else None,
+        clips=over_time.consistency.scores(dataset.classes) if over_time else None,
+    )
 
 
 def _save_picture(prediction: Prediction, dataset: Dataset, out: Path) -> None:
@@ -92,14 +129,22 @@ def _save_picture(prediction: Prediction, dataset: Dataset, out: Path) -> None:
     Image.fromarray(comparison(sample.image, masks, dataset.palette)).save(out / f"{sample.name}.png")
 
 
-def _table(dataset: Dataset, result: Scores, size: Cost) -> Table:
+def _table(dataset: Dataset, scored: _Scored, size: Cost) -> Table:
     table = Table(title=f"{dataset.name}, {len(dataset)} images", title_justify="left")
     table.add_column("score")
     table.add_column("value", justify="right")
-    for name, value in (("mIoU", result.miou), ("mAcc", result.macc), ("pixel accuracy", result.pixel_accuracy)):
-        table.add_row(name, f"{value:.4f}")
-    for name, iou in result.class_iou.items():
-        table.add_row(f"IoU {name}", "absent" if iou is None else f"{iou:.4f}")
+    if scored.images is not None:
+        result = scored.images
+        for name, value in (("mIoU", result.miou), ("mAcc", result.macc), ("pixel accuracy", result.pixel_accuracy)):
+            table.add_row(name, f"{value:.4f}")
+        for name, iou in result.class_iou.items():
+            table.add_row(f"IoU {name}", "absent" if iou is None else f"{iou:.4f}")
+    if scored.clips is not None:
+        flips = scored.clips.flips_per_s
+        table.add_row(f"temporal consistency, {scored.clips.pairs} pairs", f"{scored.clips.tc:.4f}")
+        table.add_row("  compared pixels", f"{scored.clips.visible:.4f}")
+        table.add_row("label flips of a static pixel", "unknown" if flips is None else f"{flips:.4f} /s")
+        table.add_row("  static pixels", f"{scored.clips.static:.4f}")
     table.add_row("parameters", f"{size.parameters / 1e6:.2f} M")
     table.add_row("MACs", f"{size.macs / 1e9:.2f} G")
     return table

@@ -1,7 +1,7 @@
 """Score a network on a dataset exactly as it will be used: resize, predict, and back to the label's size."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -22,9 +22,15 @@ class Prediction(NamedTuple):
     """Class ids ``(H, W)`` at the size of the sample's label."""
 
 
-def predictions(
-    network: SmpNetwork, dataset: Dataset | Sequence[Sample], size: Size, batch_size: int = 8
-) -> Iterator[Prediction]:
+class Samples(Protocol):
+    """A dataset, a list of samples, or any other thing that gives samples by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
+def predictions(network: SmpNetwork, dataset: Samples, size: Size, batch_size: int = 8) -> Iterator[Prediction]:
     """The network's class ids for each sample, in order. The network is left in the mode it came in."""
     training = network.training
     network.eval()

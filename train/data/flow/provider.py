@@ -15,11 +15,13 @@ from train.errors import UserError
 def open_provider(spec: NeighbourSpec, clips: Clips) -> FlowProvider:
     """The provider that a config names, or for ``auto`` the best that these clips have.
 
+    ``affine`` makes a second frame; where there is one already, it is as ``auto``.
+
     Raises:
         UserError: the clips cannot give what it needs, or its weights, files or cache are not there.
     """
     name = spec.provider
-    if name == "auto":
+    if name in ("auto", "affine"):
         name = "dis" if clips.flow is None else "exact"
     if name == "exact":
         if clips.flow is None:
