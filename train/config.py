@@ -30,7 +30,7 @@ class LoopConfig(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """Train a segmentation network, alone or distilled from a teacher."""
+    """Train a segmentation network, alone or distilled from a teacher. --list-losses shows all losses there are."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,6 +39,7 @@ class RunConfig(BaseModel):
     seed: int = Field(default=0, ge=0, description="seed of weights, order and augmentation")
     resume: bool = Field(default=False, description="go on from the run's last checkpoint")
     overwrite: bool = Field(default=False, description="delete a run of the same name first")
+    profile: bool = Field(default=False, description="time 20 steps, print how a step divides, and make no run")
     data: DataConfig = Field(default_factory=DataConfig, description="dataset and augmentation")
     model: ModelConfig = Field(default_factory=ModelConfig, description="the network that is trained")
     teacher: TeacherConfig | None = Field(default=None, description="the run that teaches; none: no distillation")

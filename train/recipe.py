@@ -7,15 +7,13 @@ from torch import Tensor
 
 from train.checkpoint import load_run
 from train.config import RunConfig
-from train.data.batches import Batch
 from train.evaluation import evaluate
 from train.metrics import scores
-from train.optimizer import learning_rate, set_learning_rate
 from train.progress import TrainingProgress
 from train.report import write_report
 from train.run_directory import RunDirectory, Which
 from train.session import Session, open_session
-from train.views import views
+from train.step import train_step
 
 
 def train(config: RunConfig) -> RunDirectory:
@@ -30,7 +28,7 @@ def train(config: RunConfig) -> RunDirectory:
         if state.step:
             progress.say(f"{config.name} resumed at step {state.step}")
         for batch in session.batches():
-            terms = _step(session, batch)
+            terms = train_step(session, batch)
             finished = state.step == loop.steps
             _log(session, progress, terms, always=finished)
             is_best = False
@@ -47,46 +45,6 @@ def train(config: RunConfig) -> RunDirectory:
     report = write_report(run, best, session.val_set, config.data.size, session.teacher)
     print(f"report: {report}")
     return run
-
-
-def _step(session: Session, batch: Batch) -> dict[str, Tensor]:
-    """One optimiser step; the terms of its loss."""
-    config, state, precision = session.config, session.state, session.precision
-    set_learning_rate(state.optimizer, learning_rate(config.optimizer, state.step, config.loop.steps))
-    state.model.train()
-
-    total: Tensor
-    terms: dict[str, Tensor]
-    with precision.autocast():
-        seen = views(batch, state.model, session.teacher, state.losses.needs)
-        total, terms = state.losses(seen, state.step, config.loop.steps)
-    _check_finite(session, total, terms)
-
-    state.optimizer.zero_grad(set_to_none=True)
-    state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-    state.scaler.unscale_(state.optimizer)
-    parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(parameters, config.optimizer.clip_norm or float("inf"))
-    if not precision.scales:  # scaled fp16 gradients may overflow: the scaler skips that step
-        _check_finite(session, norm, {"the gradient": norm})
-    state.scaler.step(state.optimizer)
-    state.scaler.update()
-    if state.average is not None:
-        state.average.update_parameters(state.model)
-    state.step += 1
-    return terms
-
-
-def _check_finite(session: Session, total: Tensor, terms: dict[str, Tensor]) -> None:
-    if torch.isfinite(total):
-        return
-    run, state = session.run, session.state
-    guilty = next((name for name, value in terms.items() if not torch.isfinite(value)), "the sum of the losses")
-    folder = run.write_checkpoint(f"failed-{state.step:08d}", state.evaluated.state_dict(), state.state_dict())
-    raise session.failure(
-        f"{guilty} is not finite at step {state.step}: lower optimizer.lr or the loss's weight; "
-        f"the state at that step is in {folder}"
-    )
 
 
 def _check_weights(session: Session) -> None:

@@ -30,7 +30,7 @@ Which = Literal["last", "best"]
 
 _VERSIONS_OF = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "numpy", "opencv-python-headless")
 # Where a run lies and how it was started do not change what it computes.
-_NOT_COMPARED = {"resume", "overwrite", "out", "name"}
+_NOT_COMPARED = {"resume", "overwrite", "profile", "out", "name"}
 
 
 class RunDirectory:
@@ -173,7 +173,7 @@ def _sync(path: Path) -> None:
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:
-    plain: dict[str, Any] = config.model_dump(mode="json", exclude={"resume", "overwrite"})
+    plain: dict[str, Any] = config.model_dump(mode="json", exclude={"resume", "overwrite", "profile"})
     return plain
 
 

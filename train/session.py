@@ -86,7 +86,7 @@ def open_session(config: RunConfig) -> Session:
     _check_data(config, train_set, losses.needs)
     _check_sizes(config, model, teacher)
 
-    run = open_run(config)
+    run = RunDirectory(config.out / config.name) if config.profile else open_run(config)
     state = TrainingState(
         model=model,
         losses=losses,
@@ -99,7 +99,7 @@ def open_session(config: RunConfig) -> Session:
     for network in (model, losses, teacher, state.average):
         if network is not None:
             session.place(network)
-    if config.resume:
+    if config.resume and not config.profile:
         _resume(session)
     return session
 

@@ -1,5 +1,6 @@
 """Run the networks over a batch: what the losses asked for, and nothing else."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -12,39 +13,53 @@ from train.models.taps import Tap, Taps
 
 
 class Frames(NamedTuple):
-    """The taps of a network on the images of a batch and on their neighbours."""
+    """What a network shows of the images of a batch, and of their neighbours."""
 
     key: Taps
     neighbour: Taps | None
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Frames":
+        """The same with every map changed."""
+        return Frames(self.key.map(change), self.neighbour and self.neighbour.map(change))
+
+    def maps(self) -> list[Tensor]:
+        """All maps of both."""
+        return [found for taps in self if taps is not None for found in taps.maps.values()]
+
 
 def views(batch: Batch, student: SmpNetwork, teacher: SmpNetwork | None, needs: Needs) -> Views:
     """What the losses are given of a batch."""
-    taught = _taught(batch, teacher, needs)
-    return assemble(batch, _frames(student, batch, needs.student, needs.neighbour_student), taught, student, needs)
+    return assemble(batch, shown(batch, student, needs), taught(batch, teacher, needs), student, needs)
 
 
-def assemble(batch: Batch, shown: Frames, taught: Frames | None, student: SmpNetwork, needs: Needs) -> Views:
-    """Views from what both networks have shown."""
-    neighbour = None
-    if needs.neighbour and batch.neighbour is not None:
-        neighbour = Neighbour(
-            student=shown.neighbour or Taps({}),
-            teacher=taught.neighbour if taught else None,
-            image=_normalised(batch.neighbour, student) if needs.flow else None,
-            flow=batch.flow if needs.flow else None,
-            visible=batch.visible if needs.flow else None,
-        )
-    image = _normalised(batch.image, student) if needs.flow else None
-    return Views(shown.key, taught.key if taught else None, batch.label, image, neighbour)
+def shown(batch: Batch, student: SmpNetwork, needs: Needs) -> Frames:
+    """The taps of the student, with a way back for the gradient."""
+    return _frames(student, batch, needs.student, needs.neighbour_student)
 
 
-def _taught(batch: Batch, teacher: SmpNetwork | None, needs: Needs) -> Frames | None:
+def taught(batch: Batch, teacher: SmpNetwork | None, needs: Needs) -> Frames | None:
+    """The taps of the teacher; None where no loss listens to it."""
     if teacher is None or not (needs.teacher or needs.neighbour_teacher):
         return None
     # Not inference mode: what it gives may not be saved for the student's backward pass.
     with torch.no_grad():
         return _frames(teacher, batch, needs.teacher, needs.neighbour_teacher)
+
+
+def assemble(batch: Batch, student: Frames, teacher: Frames | None, network: SmpNetwork, needs: Needs) -> Views:
+    """Views of what both have shown; ``network`` is the student, in whose units images are given."""
+    image, neighbour = None, None
+    if needs.flow:
+        image = _normalised(batch.image, network)
+    if student.neighbour is not None and batch.neighbour is not None:
+        neighbour = Neighbour(
+            student=student.neighbour,
+            teacher=teacher.neighbour if teacher else None,
+            image=_normalised(batch.neighbour, network) if needs.flow else None,
+            flow=batch.flow,
+            visible=batch.visible,
+        )
+    return Views(student.key, teacher.key if teacher else None, batch.label, image, neighbour)
 
 
 def _frames(network: SmpNetwork, batch: Batch, key: frozenset[Tap], neighbour: frozenset[Tap]) -> Frames:
@@ -55,5 +70,5 @@ def _frames(network: SmpNetwork, batch: Batch, key: frozenset[Tap], neighbour: f
     return Frames(*network(images, key | neighbour).split(len(batch.image)))
 
 
-def _normalised(image: Tensor, student: SmpNetwork) -> Tensor:
-    return (image.float() - student.mean) / student.std
+def _normalised(image: Tensor, network: SmpNetwork) -> Tensor:
+    return (image.float() - network.mean) / network.std

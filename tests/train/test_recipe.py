@@ -7,10 +7,10 @@ import torch
 from train import distill
 from train.checkpoint import load_run
 from train.config import RunConfig
-from train.recipe import _step
 from train.run_directory import RunDirectory, load_state, load_weights
 from train.session import open_session
 from train.settings import load_config
+from train.step import train_step
 
 Options = Callable[..., list[str]]
 DISTILLATION = '[{"name": "cross_entropy"}, {"name": "kd"}, {"name": "fckd"}]'
@@ -50,7 +50,7 @@ def test_teacher_is_never_changed(options: Options, teacher_run: Path, tmp_path:
     taught = {key: value.clone() for key, value in session.teacher.state_dict().items()}
     before = {key: value.clone() for key, value in session.state.model.state_dict().items()}
     for batch in session.batches():
-        _step(session, batch)
+        train_step(session, batch)
     assert not session.teacher.training
     for key, value in load_run(teacher_run).network.state_dict().items():
         assert torch.equal(taught[key], value), key

@@ -1,6 +1,6 @@
 """What a network shows of itself: the points where a distillation loss can listen."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Protocol
 
 from pydantic import Field
@@ -64,12 +64,13 @@ class Taps:
         """Logits of an auxiliary head, ``(N, C, h', w')``, where the network has one."""
         return self.maps.get("aux")
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Taps":
+        """The same taps with every map changed."""
+        return Taps({tap: change(found) for tap, found in self.maps.items()})
+
     def split(self, first: int) -> "tuple[Taps, Taps]":
         """The taps of the first images of the batch, and those of the others."""
-        return (
-            Taps({tap: found[:first] for tap, found in self.maps.items()}),
-            Taps({tap: found[first:] for tap, found in self.maps.items()}),
-        )
+        return self.map(lambda found: found[:first]), self.map(lambda found: found[first:])
 
     def _stages(self) -> list[tuple[int, Tensor]]:
         return [(int(tap.removeprefix(_STRIDE)), m) for tap, m in self.maps.items() if tap.startswith(_STRIDE)]

@@ -10,7 +10,7 @@ from train.losses.contract import Loss, Neighbour, Views
 from train.models.tap_shapes import TapShape, TapShapes
 from train.models.taps import Taps
 
-BATCH, CLASSES, HEIGHT, WIDTH = 3, 4, 8, 6
+BATCH, CLASSES, HEIGHT, WIDTH = 4, 4, 8, 6
 STRIDE = 4
 """Of logits and fused maps; labels are ``(BATCH, HEIGHT * STRIDE, WIDTH * STRIDE)``."""
 
@@ -75,10 +75,6 @@ def views(batch: int = BATCH, height: int = HEIGHT, width: int = WIDTH, shapes: 
     return Views(taps(1, shapes.student, *size), taps(2, shapes.teacher, *size), labels(*size), images[0], neighbour)
 
 
-def each_tap(change: Callable[[Tensor], Tensor], of: Taps) -> Taps:
-    return Taps({tap: change(found) for tap, found in of.maps.items()})
-
-
 def each_map(seen: Views, change: Callable[[Tensor], Tensor]) -> Views:
     """The same views with every map of both networks, on both frames, changed."""
     assert seen.teacher is not None
@@ -86,12 +82,10 @@ def each_map(seen: Views, change: Callable[[Tensor], Tensor]) -> Views:
     assert seen.neighbour.teacher is not None
     neighbour = replace(
         seen.neighbour,
-        student=each_tap(change, seen.neighbour.student),
-        teacher=each_tap(change, seen.neighbour.teacher),
+        student=seen.neighbour.student.map(change),
+        teacher=seen.neighbour.teacher.map(change),
     )
-    return replace(
-        seen, student=each_tap(change, seen.student), teacher=each_tap(change, seen.teacher), neighbour=neighbour
-    )
+    return replace(seen, student=seen.student.map(change), teacher=seen.teacher.map(change), neighbour=neighbour)
 
 
 def each_tensor(seen: Views, change: Callable[[Tensor], Tensor]) -> Views:
