@@ -5,6 +5,7 @@ from dataclasses import asdict
 import torch
 from torch import Tensor
 
+from train.broken import BrokenSamples
 from train.checkpoint import load_run
 from train.config import RunConfig
 from train.evaluation import evaluate
@@ -27,7 +28,9 @@ def train(config: RunConfig) -> RunDirectory:
     with TrainingProgress(config.name, state.step, loop.steps, loop.batch_size, loop.log_every) as progress:
         if state.step:
             progress.say(f"{config.name} resumed at step {state.step}")
+        broken = BrokenSamples(len(session.train_set))
         for batch in session.batches():
+            _report(session, progress, broken.add(batch.broken))
             terms = train_step(session, batch)
             finished = state.step == loop.steps
             _log(session, progress, terms, always=finished)
@@ -40,6 +43,8 @@ def train(config: RunConfig) -> RunDirectory:
                 # again; the other way round the best score would be on record and its weights not.
                 links: list[Which] = ["best", "last"] if is_best else ["last"]
                 run.save(state.step, state.evaluated.state_dict(), state.state_dict(), links)
+        if broken:
+            progress.say(f"{len(broken)} broken samples were skipped: they are listed in {run.metrics}")
     best = load_run(run.root).network
     session.place(best)
     report = write_report(run, best, session.val_set, config.data.size, session.teacher)
@@ -55,6 +60,12 @@ def _check_weights(session: Session) -> None:
                 f"the weight '{name}' is not finite after step {session.state.step}: lower optimizer.lr; "
                 f"what was saved before is in {session.run.checkpoints}"
             )
+
+
+def _report(session: Session, progress: TrainingProgress, broken: list[str]) -> None:
+    for message in broken:
+        progress.say(f"skipped: {message}")
+        session.run.log({"step": session.state.step, "broken": message})
 
 
 def _log(session: Session, progress: TrainingProgress, terms: dict[str, Tensor], always: bool) -> None:

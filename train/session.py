@@ -12,6 +12,7 @@ from train.checkpoint import TrainingState, check_classes, load_run
 from train.config import RunConfig
 from train.data.batches import Batch, training_batches
 from train.data.dataset import Dataset
+from train.data.neighbour import open_neighbours
 from train.data.open import open_dataset
 from train.data.transforms import TrainTransform
 from train.errors import UserError
@@ -83,7 +84,7 @@ def open_session(config: RunConfig) -> Session:
     model = build_model(config.model, len(train_set.classes))
     teacher = _load_teacher(config, train_set)
     losses = _build_losses(config, model, teacher)
-    _check_data(config, train_set, losses.needs)
+    _check_data(config, train_set, val_set, losses.needs)
     _check_sizes(config, model, teacher)
 
     run = RunDirectory(config.out / config.name) if config.profile else open_run(config)
@@ -134,11 +135,15 @@ def _build_losses(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | No
     return LossSum(config.losses, shapes)
 
 
-def _check_data(config: RunConfig, train_set: Dataset, needs: Needs) -> None:
+def _check_data(config: RunConfig, train_set: Dataset, val_set: Dataset, needs: Needs) -> None:
     """`UserError` where a loss needs what the dataset cannot give."""
     if needs.labels and not train_set.labelled:
         names = ", ".join(loss.name for loss in config.losses if loss.needs.labels)
         raise UserError(f"losses: {names}: needs labels and {train_set.name} has none: remove it, or use labelled data")
+    if not val_set.labelled:
+        raise UserError(f"data.val_split: {val_set.name} has no labels to score on: add some, or choose another split")
+    if needs.neighbour:
+        open_neighbours(train_set, config.data.neighbour)
 
 
 def _check_sizes(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | None) -> None:

@@ -13,7 +13,7 @@ COSTS = Path(__file__).with_name("costs.csv")
 def catalogue() -> str:
     """A paragraph a loss, with its start settings."""
     costs = read_costs()
-    return "\n".join(_paragraph(loss, costs.get(loss.model_fields["name"].default)) for loss in LOSSES)
+    return "\n\n".join(_paragraph(loss, costs.get(loss.model_fields["name"].default)) for loss in LOSSES)
 
 
 def _paragraph(loss: type[LossConfig], cost: dict[str, str] | None) -> str:
