@@ -18,8 +18,9 @@ _NEAR = 8
 class VideoFile:
     """A video of constant frame rate, opened anew in each process that reads from it.
 
-    A frame is decoded from the key frame before it: tens of milliseconds for a video of few key frames. What a decoder
-    conceals, a block that it makes up for some damaged bytes, is not noticed; a frame that it cannot give is an error.
+    A frame is decoded from the key frame before it: tens of milliseconds for a video of few key frames. A frame that
+    cannot be decoded is an error, and so are those after it that need it. What a decoder conceals, a block that it
+    makes up for some damaged bytes, is not noticed.
 
     Raises:
         UserError: no video, without frames, or ending earlier than its header says.
@@ -71,15 +72,14 @@ class VideoFile:
     def _check_end(self) -> None:
         if self._decode(self._length - 1) is None:
             raise UserError(
-                f"{self.path}: ends early: it announces {self._length} frames, but the last cannot be decoded: "
-                f"copy it whole, or rewrite its header (ffmpeg -i {self.path.name} -c copy NEW.mkv)"
+                f"{self.path}: ends early or is damaged: it announces {self._length} frames, but the last cannot be "
+                f"decoded: copy it whole, or write it anew (ffmpeg -i {self.path.name} NEW.mkv)"
             )
 
     def _opened(self) -> cv2.VideoCapture:
         if self._capture is None or self._process != os.getpid():
-            os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong is said here, in one line
             self._process = os.getpid()
-            self._capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+            self._capture = _open_quietly(self.path)
         if not self._capture.isOpened():
             self._close()
             raise UserError(f"{self.path}: cannot be opened as a video: replace or remove it")
@@ -87,3 +87,13 @@ class VideoFile:
 
     def _close(self) -> None:
         self._capture = None
+
+
+def _open_quietly(path: Path) -> cv2.VideoCapture:
+    """What is wrong with a video is said by its errors, in one line, and not by the libraries on stderr."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    finally:
+        cv2.utils.logging.setLogLevel(level)

@@ -52,7 +52,8 @@ class FlowCache:
     def load(self, key: str) -> Flow | None:
         """The flow that was stored, bit for bit; None if there is none, or a damaged one."""
         try:
-            with np.load(self._path(key)) as file:
+            # np.load leaves a file of its own opening open if it is damaged.
+            with self._path(key).open("rb") as opened, np.load(opened) as file:
                 return Flow(file["displacement"], file["visible"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
