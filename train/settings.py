@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    YamlConfigSettingsSource,
 )
 
 from train.errors import UserError
+from train.yaml_file import read_yaml
 
 ENVIRONMENT_PREFIX = "SEGDISTILL_"
 
@@ -37,11 +37,10 @@ def load_config(model: type[Config], program: str, arguments: Sequence[str] | No
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     path = Path(arguments.pop(0)) if arguments and not arguments[0].startswith("-") else None
-    if path is not None:
-        _check_yaml(path)
+    content = {} if path is None else _read_config(path)
     _check_environment(model)
     try:
-        loaded = _settings_class(model, program, path, arguments)()
+        loaded = _settings_class(model, program, content, arguments)()
     except SettingsError as error:
         raise UserError(_explain_arguments(model, str(error))) from None
     except ValidationError as error:
@@ -67,7 +66,7 @@ def _worst(error: ValidationError) -> ErrorDetails:
 
 
 def _settings_class(
-    model: type[BaseModel], program: str, path: Path | None, arguments: list[str]
+    model: type[BaseModel], program: str, content: dict[str, Any], arguments: list[str]
 ) -> type[BaseSettings]:
     class Settings(model, BaseSettings):  # type: ignore[misc, valid-type]
         model_config = SettingsConfigDict(
@@ -85,24 +84,18 @@ def _settings_class(
             cls, settings_cls: type[BaseSettings], env_settings: PydanticBaseSettingsSource, **_: Any
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             command_line = CliSettingsSource[Any](settings_cls, cli_parse_args=arguments)
-            file = [YamlConfigSettingsSource(settings_cls, yaml_file=path)] if path else []
-            return command_line, env_settings, *file
+            return command_line, env_settings, InitSettingsSource(settings_cls, content)
 
     Settings.__doc__ = model.__doc__
     return Settings
 
 
-def _check_yaml(path: Path) -> None:
+def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         shipped = [str(config) for config in Path("configs").rglob("*.yaml")]
         near = difflib.get_close_matches(str(path), shipped, n=1)
         raise UserError(f"{path}: no such config file" + (f": did you mean '{near[0]}'?" if near else ""))
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: a config is a mapping of keys to values, this is {type(content).__name__}")
+    return read_yaml(path)
 
 
 def _explain_arguments(model: type[BaseModel], message: str) -> str:
