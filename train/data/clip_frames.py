@@ -118,9 +118,11 @@ def _open_source(path: Path, spec: ClipsSpec) -> FrameSource | None:
 
 
 def _find_masks(folder: Path, sources: list[FrameSource]) -> dict[FramePlace, Path]:
-    clips = {source.name: number for number, source in enumerate(sources)}
-    if len(clips) < len(sources):
-        raise UserError(f"{folder.with_name('clips')}: two clips of one name: rename one, for masks go by the name")
+    clips: dict[str, int] = {}
+    for number, source in enumerate(sources):
+        if source.name in clips:
+            raise UserError(f"{folder.with_name('clips') / source.name}: two clips of this name: rename one")
+        clips[source.name] = number
     masks = {}
     for subfolder in sorted(folder.iterdir()) if folder.is_dir() else []:
         if subfolder.name not in clips:
