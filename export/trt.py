@@ -96,11 +96,12 @@ def _made_with(options: argparse.Namespace) -> dict[str, Any]:
 def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any]) -> FileRecord:
     """Enter the plan; what is known of its layers stands beside it."""
     report = _report_path(bundle, role)
-    with new_file(bundle.root / f"model.{role}.plan") as plan, new_file(report) as layers:
+    with new_file(report) as layers:
         layers.write_text(json.dumps(built.layers, indent=1) + "\n", encoding="utf-8")
-        plan.write_bytes(built.plan)
-        record = file_record(plan, **fields)
-        add_file(bundle.root, role, plan, record)
+        with new_file(bundle.root / f"model.{role}.plan") as plan:
+            plan.write_bytes(built.plan)
+            record = file_record(plan, **fields)
+            add_file(bundle.root, role, plan, record)
         layers.replace(report)
     return record
 

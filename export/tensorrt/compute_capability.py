@@ -6,7 +6,7 @@ from export.tensorrt import api
 from export.tensorrt.flavour import TensorRt, TensorRtForOtherGpus
 from train.errors import UserError
 
-# Its plans are 30 times as large: they bring the kernels that a newer GPU has compiled when it loads a plan.
+# Left out of a plan for no GPU in particular: with it, that of a student of 0.8 M parameters has 122 MB, not 4.4.
 _TURING = "75"
 
 

@@ -61,13 +61,13 @@ def check_plan(bundle: Bundle, role: str) -> None:
     if version != target.tensorrt or not runs_on(target, gpu):
         here = f"{gpu.name} (sm_{gpu.sm})" if gpu else "a machine with no NVIDIA GPU"
         raise BundleError(
-            f"{bundle.file(role)}: built for {_place(target)} with {target.flavour} {target.tensorrt}; this is {here} "
-            f"with {target.flavour} {version}: build it here with `{rebuild_command(bundle, record)}`"
+            f"{bundle.file(role)}: built for {_place(target)} with {target.flavour} {target.tensorrt}, but this is "
+            f"{here} with {target.flavour} {version}: build it where it shall run: `{rebuild_command(bundle, record)}`"
         )
 
 
 def rebuild_command(bundle: Bundle, record: FileRecord) -> str:
-    """The command that makes such a plan on this machine."""
+    """The command that makes such a plan for the machine it is started on."""
     words = ["python -m export.trt", str(bundle.root)]
     for name, value in record.options.items():
         values = value if isinstance(value, list) else [value]
