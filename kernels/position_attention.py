@@ -23,14 +23,14 @@ def position_attention(query: Tensor, key: Tensor, value: Tensor, *, temperature
         ``(N, D, H, W)``.
     """
     # Not slices: the backward pass of each would fill a map of the whole size.
-    rows = zip(*(torch.tensor_split(m, _bounds(m.shape[2], grid), 2) for m in (query, key, value)), strict=True)
+    rows = zip(*(torch.tensor_split(m, block_bounds(m.shape[2], grid), 2) for m in (query, key, value)), strict=True)
     return torch.cat([_attend_row(row, temperature, grid) for row in rows], 2)
 
 
 def _attend_row(maps: tuple[Tensor, ...], temperature: float, grid: int) -> Tensor:
     """The blocks of one row of blocks."""
     attended = []
-    for blocks in zip(*(torch.tensor_split(m, _bounds(m.shape[3], grid), 3) for m in maps), strict=True):
+    for blocks in zip(*(torch.tensor_split(m, block_bounds(m.shape[3], grid), 3) for m in maps), strict=True):
         q, k, v = (m.flatten(2).mT for m in blocks)
         out = F.scaled_dot_product_attention(q, k, v, scale=1 / temperature)
         attended.append(out.mT.reshape(blocks[2].shape))
@@ -43,7 +43,7 @@ def reference_position_attention(
     """`position_attention` as its formula reads, a mask in the place of the blocks."""
     height, width = value.shape[-2:]
     row, column = (
-        torch.bucketize(torch.arange(n), torch.tensor(_bounds(n, grid)), right=True) for n in (height, width)
+        torch.bucketize(torch.arange(n), torch.tensor(block_bounds(n, grid)), right=True) for n in (height, width)
     )
     block = (row[:, None] * grid + column).flatten().to(value.device)
     apart = block[:, None] != block
@@ -52,7 +52,7 @@ def reference_position_attention(
     return (value.flatten(2) @ weights.mT).view(value.shape)
 
 
-def _bounds(side: int, grid: int) -> list[int]:
+def block_bounds(side: int, grid: int) -> list[int]:
     """Where blocks of ``side`` pixels begin, but for the first; one a pixel where pixels are fewer than blocks."""
     count = min(grid, side)
     return [side * step // count for step in range(1, count)]

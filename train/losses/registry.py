@@ -7,19 +7,46 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from train.errors import UserError
+from train.losses.afd import AfdConfig
 from train.losses.at import AtConfig
+from train.losses.bpkd import BpkdConfig
+from train.losses.cirkd import CirkdConfig
 from train.losses.contract import LossConfig, Needs, Views
 from train.losses.cross_entropy import CrossEntropyConfig
+from train.losses.cskd import CskdConfig
 from train.losses.cwd import CwdConfig
+from train.losses.dist import DistConfig
+from train.losses.dkd import DkdConfig
 from train.losses.fckd import FckdConfig
 from train.losses.fitnet import FitnetConfig
 from train.losses.ifvd import IfvdConfig
 from train.losses.kd import KdConfig
+from train.losses.mgd import MgdConfig
+from train.losses.mlkd import MlkdConfig
+from train.losses.pfs import PfsConfig
 from train.losses.skd_pair import SkdPairConfig
+from train.losses.wkd import WkdConfig
 from train.models.tap_shapes import TapShapes
 
 AnyLossConfig = Annotated[
-    CrossEntropyConfig | KdConfig | FckdConfig | FitnetConfig | AtConfig | SkdPairConfig | IfvdConfig | CwdConfig,
+    CrossEntropyConfig
+    | KdConfig
+    | FckdConfig
+    | PfsConfig
+    | WkdConfig
+    | CskdConfig
+    | MlkdConfig
+    | FitnetConfig
+    | AtConfig
+    | SkdPairConfig
+    | IfvdConfig
+    | CwdConfig
+    | CirkdConfig
+    | DistConfig
+    | DkdConfig
+    | BpkdConfig
+    | MgdConfig
+    | AfdConfig,
     Field(discriminator="name"),
 ]
 
@@ -34,6 +61,11 @@ def combined_needs(configs: Sequence[AnyLossConfig]) -> Needs:
         if config.frames == "both":
             if own.labels:
                 raise UserError(f"losses: {config.name}: frames: both: the second frame has no label: use frames: key")
+            if own.neighbour:
+                raise UserError(
+                    f"losses: {config.name}: frames: both: it compares two frames as it is: use frames: key, and an "
+                    "entry of its own for what is to be taken on both"
+                )
             own |= Needs(student=frozenset(), neighbour_student=own.student, neighbour_teacher=own.teacher)
         needs |= own
     return needs

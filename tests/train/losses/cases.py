@@ -2,15 +2,25 @@
 
 from dataclasses import dataclass
 
+from train.losses.afd import AfdConfig
 from train.losses.at import AtConfig
+from train.losses.bpkd import BpkdConfig
+from train.losses.cirkd import CirkdConfig
 from train.losses.cross_entropy import CrossEntropyConfig
+from train.losses.cskd import CskdConfig
 from train.losses.cwd import CwdConfig
+from train.losses.dist import DistConfig
+from train.losses.dkd import DkdConfig
 from train.losses.fckd import FckdConfig
 from train.losses.fitnet import FitnetConfig
 from train.losses.ifvd import IfvdConfig
 from train.losses.kd import KdConfig
+from train.losses.mgd import MgdConfig
+from train.losses.mlkd import MlkdConfig
+from train.losses.pfs import PfsConfig
 from train.losses.registry import AnyLossConfig
 from train.losses.skd_pair import SkdPairConfig
+from train.losses.wkd import WkdConfig
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,12 @@ class Case:
     """0 where no pixel is valid."""
     half: bool = True
     """Sums in single precision; losses with layers of their own leave that to autocast."""
+    differentiable: bool = True
+    """The gradient is that of the value. (Not so where a weight that follows the student is held constant.)"""
+    same_twice: bool = True
+    """The same for a batch given twice. (Not so for an unbiased estimator, which knows how many samples it has.)"""
+    images: int = 1
+    """The least that a batch must have. (More than 1 where images are the samples of an estimator.)"""
 
 
 CASES: dict[str, Case] = {
@@ -43,6 +59,31 @@ CASES: dict[str, Case] = {
     "fckd, features, weighted": Case(
         FckdConfig(on="features", mask="keep", pixel_weight="matrix", kappa=0.5), zero_at_teacher=False, half=False
     ),
+    "pfs": Case(PfsConfig()),
+    "pfs, attention": Case(PfsConfig(form="attention", temperature=0.3)),
+    "wkd": Case(WkdConfig(), differentiable=False),
+    "wkd, absolute": Case(WkdConfig(gap="absolute"), differentiable=False),
+    "wkd, cross_entropy": Case(WkdConfig(gap="cross_entropy", temperature=2), differentiable=False),
+    "wkd, kl": Case(WkdConfig(gap="kl"), differentiable=False),
+    "wkd, not normalised": Case(WkdConfig(normalise=False), differentiable=False),
+    # Each network has projections of its own, and D is -1e-8 where both are aligned.
+    "cskd": Case(CskdConfig(), zero_at_teacher=False),
+    "cskd, no attention": Case(CskdConfig(channel_gamma=0, position_gamma=0, grid=2), zero_at_teacher=False),
+    "cskd, released": Case(CskdConfig(mode="released"), zero_at_teacher=False, images=3),
+    # It draws anew in each call, but for eval mode.
+    "cskd, redrawn": Case(CskdConfig(mode="released", position_gamma=1), zero_at_teacher=False, half=False, images=3),
+    "cskd, debiased": Case(CskdConfig(mode="debiased"), zero_at_teacher=False, images=4, same_twice=False),
+    "mlkd": Case(MlkdConfig(), zero_at_teacher=False, half=False),
+    "mlkd, attention": Case(MlkdConfig(low="attention", mid_weight=0, high_weight=0, consistency_weight=0)),
+    "mlkd, cwd": Case(
+        MlkdConfig(low="cwd", stages=(8, 32), mid_weight=0, high_weight=0, consistency_weight=0),
+        zero_at_teacher=False,
+        half=False,
+    ),
+    "mlkd, mid": Case(MlkdConfig(low_weight=0, high_weight=0, consistency_weight=0)),
+    "mlkd, high": Case(MlkdConfig(low_weight=0, mid_weight=0, consistency_weight=0)),
+    # The student is compared with itself.
+    "mlkd, consistency": Case(MlkdConfig(low_weight=0, mid_weight=0, high_weight=0), zero_at_teacher=False),
     "fitnet": Case(FitnetConfig(), zero_at_teacher=False, half=False),
     "fitnet, l2": Case(FitnetConfig(norm="l2"), zero_at_teacher=False, half=False),
     "fitnet, channel": Case(FitnetConfig(norm="channel"), zero_at_teacher=False, half=False),
@@ -52,6 +93,25 @@ CASES: dict[str, Case] = {
     "ifvd": Case(IfvdConfig()),
     "cwd": Case(CwdConfig()),
     "cwd, features": Case(CwdConfig(on="features"), zero_at_teacher=False, half=False),
+    "cirkd": Case(
+        CirkdConfig(pixel_memory=20, region_memory=10, pixel_contrast=12, region_contrast=8),
+        zero_at_teacher=False,
+        half=False,
+    ),
+    "cirkd, batch": Case(CirkdConfig(pixel_weight=0, region_weight=0)),
+    "cirkd, regions": Case(
+        CirkdConfig(batch_weight=0, pixel_weight=0, region_memory=10), zero_at_teacher=False, half=False
+    ),
+    "dist": Case(DistConfig()),
+    "dist, temperature": Case(DistConfig(temperature=3)),
+    "dkd": Case(DkdConfig()),
+    "dkd, temperature": Case(DkdConfig(temperature=4)),
+    "bpkd": Case(BpkdConfig(radius=1)),
+    "bpkd, temperature": Case(BpkdConfig(radius=2, temperature=4)),
+    # Each image has a mask of its own.
+    "mgd": Case(MgdConfig(), zero_at_teacher=False, half=False, same_twice=False),
+    "mgd, no mask": Case(MgdConfig(mask_ratio=0), zero_at_teacher=False, half=False),
+    "afd": Case(AfdConfig(), zero_at_teacher=False, half=False),
 }
 
 

@@ -82,8 +82,10 @@ def test_only_what_it_needs_is_looked_at(loss: Loss, name: str) -> None:
     assert all(value.isfinite() for value in loss(least).values())
 
 
-def test_gradient_is_that_of_the_value(loss: Loss) -> None:
-    seen = each_map(views(2, 2, 3), lambda tensor: tensor.requires_grad_())
+@pytest.mark.parametrize("name", named(differentiable=True))
+def test_gradient_is_that_of_the_value(name: str) -> None:
+    loss, images = build(name), max(2, CASES[name].images)
+    seen = each_map(views(images, 2, 3), lambda tensor: tensor.requires_grad_())
     assert seen.neighbour is not None
     key, neighbour = list(seen.student.maps), list(seen.neighbour.student.maps)
 
@@ -135,7 +137,9 @@ def test_ignored_pixels_change_nothing(name: str) -> None:
     assert not any(gradient[:, :, first_row(gradient) :].any() for gradient in of_key_frame)
 
 
-def test_duplicating_the_batch_changes_nothing(loss: Loss) -> None:
+@pytest.mark.parametrize("name", named(same_twice=True))
+def test_duplicating_the_batch_changes_nothing(name: str) -> None:
+    loss = build(name)
     expected = total_and_gradients(loss, views())
     total, gradients = total_and_gradients(loss, each_tensor(views(), lambda t: torch.cat([t, t])))
     assert_same((total, [gradient.unflatten(0, (2, -1)).sum(0) for gradient in gradients]), expected)
@@ -163,8 +167,9 @@ def test_memory_layout_changes_nothing(loss: Loss, layout: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, HEIGHT, WIDTH), (1, 1, 1), (BATCH, 1, 1)])
-def test_one_image_and_one_pixel(loss: Loss, size: tuple[int, int, int]) -> None:
-    total, gradients = total_and_gradients(loss, views(*size))
+def test_one_image_and_one_pixel(loss: Loss, name: str, size: tuple[int, int, int]) -> None:
+    images = max(size[0], CASES[name].images)
+    total, gradients = total_and_gradients(loss, views(images, *size[1:]))
     assert total.isfinite()
     assert all(gradient.isfinite().all() for gradient in gradients)
 
