@@ -15,6 +15,7 @@ from train.checkpoint import TrainedNetwork, check_classes, load_run
 from train.clip_walk import ClipWalk, TemporalEvaluation
 from train.command import command
 from train.data.dataset import Dataset
+from train.data.flow.provider import choose_provider
 from train.data.open import open_dataset
 from train.data.spec import DataConfig
 from train.errors import UserError
@@ -63,7 +64,7 @@ def main() -> None:
     if scored.images is not None:
         record |= asdict(scored.images)
     if scored.clips is not None:
-        record["temporal"] = {**asdict(scored.clips), "gap": data.neighbour.gap, "flow": data.neighbour.provider}
+        record["temporal"] = {**asdict(scored.clips), "gap": data.neighbour.gap, "flow": scored.flow}
     with atomic_path(out / "scores.json") as path:
         path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(f"scores and pictures: {out}")
@@ -94,6 +95,8 @@ class _Scored(NamedTuple):
     """None: no image has a label."""
     clips: TemporalScores | None
     """None: not asked for."""
+    flow: str | None
+    """The provider of the flow that `clips` was scored with."""
 
 
 def _score(
@@ -120,6 +123,7 @@ def _score(
     return _Scored(
         images=scores(matrix, dataset.classes) if dataset.labelled else None,
         clips=over_time.consistency.scores(dataset.classes) if over_time else None,
+        flow=choose_provider(data.neighbour, walk.clips) if walk else None,
     )
 
 
@@ -141,7 +145,7 @@ def _table(dataset: Dataset, scored: _Scored, size: Cost) -> Table:
             table.add_row(f"IoU {name}", "absent" if iou is None else f"{iou:.4f}")
     if scored.clips is not None:
         flips = scored.clips.flips_per_s
-        table.add_row(f"temporal consistency, {scored.clips.pairs} pairs", f"{scored.clips.tc:.4f}")
+        table.add_row(f"TC, {scored.clips.pairs} pairs, flow: {scored.flow}", f"{scored.clips.tc:.4f}")
         table.add_row("  compared pixels", f"{scored.clips.visible:.4f}")
         table.add_row("label flips of a static pixel", "unknown" if flips is None else f"{flips:.4f} /s")
         table.add_row("  static pixels", f"{scored.clips.static:.4f}")

@@ -30,7 +30,9 @@ class FrameSource(Protocol):
     """The frames of one clip."""
 
     name: str
-    frames_per_s: float | None
+
+    @property
+    def frames_per_s(self) -> float | None: ...
 
     def __len__(self) -> int: ...
 
