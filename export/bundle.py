@@ -81,15 +81,23 @@ def new_file(target: Path) -> Iterator[Path]:
     folder = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        folder.mkdir()
-        yield folder / target.name
+        with room_for(target):
+            folder.mkdir()
+            yield folder / target.name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def room_for(target: Path) -> Iterator[None]:
+    """Say in one line that the disk is full, or that a file would be larger than the system allows."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
         reason = os.strerror(error.errno or 0)
         raise BundleError(f"{target}: cannot be written ({reason}): make room and do it again") from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def add_file(root: Path, role: str, made: Path, record: FileRecord) -> Manifest:

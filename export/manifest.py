@@ -24,6 +24,7 @@ class InputSpec(_Record):
     height: int = Field(gt=0, description="pixels; the size the student was scored at")
     width: int = Field(gt=0, description="pixels; the size the student was scored at")
     multiple: int = Field(default=1, gt=0, description="both sides must be multiples of this")
+    smallest: int = Field(default=1, gt=0, description="pixels; the shortest side that the student's poolings take")
     dynamic_batch: bool = True
     dynamic_size: bool = True
     name: str = "image"
@@ -63,6 +64,7 @@ class Accuracy(_Record):
     dataset: str
     split: str
     images: int
+    images_sha256: str = Field(default="", description="of their pixels and labels: the same again, or others")
     runtime: str = Field(default="", description="library, version and device that computed the file's side")
     miou_pytorch: float | None = Field(default=None, description="mean IoU, 0..1; absent without labels")
     miou_bundle: float | None = Field(default=None, description="mean IoU, 0..1; absent without labels")
@@ -76,7 +78,7 @@ class Accuracy(_Record):
     )
     max_logits_error: float | None = Field(default=None, description="largest absolute difference of a logit")
     max_confidence_error: int | None = Field(default=None, description="largest difference of the confidence, 0..255")
-    not_finite: int = Field(default=0, description="logits of the file that are NaN or infinite")
+    not_finite: int | None = Field(default=None, description="logits of the file that are NaN or infinite")
     deterministic: bool | None = Field(default=None, description="a second run gave the same bits")
 
 

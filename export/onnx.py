@@ -1,104 +1,194 @@
 """``python -m export.onnx RUN --out BUNDLE``: a run's student as a verified bundle."""
 
 import argparse
+import contextlib
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 
-from PIL import Image
+import onnx
 from rich.console import Console
 
-from export.bundle import MANIFEST, Bundle, BundleError, file_record, save_manifest, update_file
-from export.graph import OPSET, write_graph
-from export.manifest import DEFAULT_ROLE, InputSpec, Manifest, OutputSpec
+from export.bundle import (
+    MANIFEST,
+    Bundle,
+    BundleError,
+    add_file,
+    file_record,
+    load_bundle,
+    new_file,
+    room_for,
+    save_manifest,
+    update_file,
+)
+from export.fp16 import KEPT_OPERATIONS, KEPT_PARTS, to_fp16
+from export.graph import IR_VERSION, OPSET, make_graph, smallest_side
+from export.lock import locked
+from export.manifest import DEFAULT_ROLE, FileRecord, InputSpec, Manifest, OutputSpec
+from export.metadata import describe
+from export.pictures import Pictures, choose_pictures
+from export.proof import prove_file
+from export.readme import write_readme
+from export.samples import write_samples
 from export.student import describe_student, describe_teacher
-from export.verify import accuracy_table, agrees, disagreement, from_dataset, from_folder, verify
+from export.verify import proof_table
+from export.versions import code_version, versions
 from train.checkpoint import TrainedNetwork, load_run
 from train.command import command
-from train.data.open import open_dataset
 from train.data.resize import Size
 from train.errors import UserError
 from train.run_directory import atomic_path
 
-_SAMPLES = 4
-_VERSIONS_OF = ("torch", "onnx", "onnxscript", "onnxslim", "onnxruntime", "onnxruntime-gpu")
+FP16_ROLE = "onnx_fp16"
+_SHAPES = {"fixed": (False, False), "batch": (True, False), "dynamic": (True, True)}
 
 
 def main() -> None:
     options = _options()
     trained = load_run(options.run, options.checkpoint)
     _check_target(options.out)
-    worst = options.out.with_name(f"{options.out.name}-differences")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(options.out) as root:
-        root.mkdir()
-        manifest = _write_bundle(root, trained, options)
-        if not options.no_verify:
-            data = trained.config.data
-            pictures = from_folder(options.images, options.masks, data) if options.images else from_dataset(data)
-            accuracy = verify(Bundle(root, manifest), trained.network, pictures, worst)
-            Console().print(accuracy_table(accuracy))
-            if not agrees(manifest, accuracy):
-                raise disagreement(options.out, manifest, accuracy, worst)
-            proof = {"verified": True, "accuracy": accuracy}
-            sha256 = manifest.files[DEFAULT_ROLE].sha256
-            update_file(root, DEFAULT_ROLE, sha256, lambda record: record.model_copy(update=proof))
+    pictures = None if options.no_verify else choose_pictures(options.images, options.masks, trained.config.data)
+    with locked(options.out, "export", wait_s=0):
+        draft = _draft(trained, options)
+        bundle = _unchanged(options.out, draft)
+        if bundle is None:
+            _write_bundle(options.out, draft, trained, pictures)
+        else:
+            _reuse(bundle, DEFAULT_ROLE, trained, pictures)
+        if options.precision == "fp16":
+            _add_fp16(load_bundle(options.out), trained, pictures)
+        write_readme(load_bundle(options.out))
     print(f"bundle: {options.out}{' (not verified)' if options.no_verify else ''}")
 
 
-def _write_bundle(root: Path, trained: TrainedNetwork, options: argparse.Namespace) -> Manifest:
+def _draft(trained: TrainedNetwork, options: argparse.Namespace) -> Manifest:
+    """All of the manifest but its files."""
     data = trained.config.data
-    spec = _input_spec(trained, tuple(options.size) if options.size else data.size, options.fixed)
-    output = OutputSpec(logits="logits" if options.logits else None)
-    write_graph(trained.network, spec, output, root / "model.onnx")
-    _write_samples(root / "samples", trained)
-    student = describe_student(options.run, options.checkpoint, trained)
-    versions = {"onnx_opset": str(OPSET), **_versions()}
-    record = file_record(root / "model.onnx", source_sha256=student["weights_sha256"], versions=versions)
-    manifest = Manifest(
+    return Manifest(
         name=options.out.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         classes=data.classes,
         palette=data.palette,
-        input=spec,
-        output=output,
-        files={DEFAULT_ROLE: record},
-        student=student,
+        input=_input_spec(trained, tuple(options.size) if options.size else data.size, options.shapes),
+        output=OutputSpec(
+            confidence="confidence" if options.confidence else None, logits="logits" if options.logits else None
+        ),
+        files={},
+        student=describe_student(options.run, options.checkpoint, trained),
         teacher=describe_teacher(trained),
         method=[loss.model_dump(mode="json") for loss in trained.config.losses],
         dataset=data.layout,
         licence_note=options.licence_note,
     )
-    save_manifest(root, manifest)
-    return manifest
 
 
-def _input_spec(trained: TrainedNetwork, size: Size, fixed: bool) -> InputSpec:
+def _input_spec(trained: TrainedNetwork, size: Size, shapes: str) -> InputSpec:
     network = trained.network
-    if any(side % network.multiple for side in size):
+    smallest = smallest_side(network)
+    if any(side % network.multiple or side < smallest for side in size):
+        at_least = f", at least {smallest}" if smallest > network.multiple else ""
         raise UserError(
-            f"--size {size[0]} {size[1]}: both must be multiples of {network.multiple}, the student's stride"
+            f"--size {size[0]} {size[1]}: both must be multiples of {network.multiple}, the student's stride{at_least}"
         )
+    dynamic_batch, dynamic_size = _SHAPES[shapes]
     return InputSpec(
         height=size[0],
         width=size[1],
         multiple=network.multiple,
-        dynamic_batch=not fixed,
-        dynamic_size=not fixed,
+        smallest=smallest,
+        dynamic_batch=dynamic_batch,
+        dynamic_size=dynamic_size,
         mean=network.mean.flatten().tolist(),
         std=network.std.flatten().tolist(),
     )
 
 
-def _write_samples(folder: Path, trained: TrainedNetwork) -> None:
-    """A few pictures of the val split, so that a bundle can be tried and timed wherever it goes."""
-    data = trained.config.data
-    dataset = open_dataset(data, data.val_split)
-    folder.mkdir()
-    count = min(_SAMPLES, len(dataset))
-    for number in range(count):
-        sample = dataset[number * len(dataset) // count]
-        Image.fromarray(sample.image).save(folder / f"{sample.name}.jpg", quality=95)
+def _made_with() -> dict[str, object]:
+    return {"opset": OPSET, "ir_version": IR_VERSION, "code_sha256": code_version()}
+
+
+def _unchanged(out: Path, draft: Manifest) -> Bundle | None:
+    """The bundle that stands there, if exporting again would give the same."""
+    if not (out / MANIFEST).is_file():
+        return None
+    try:
+        bundle = load_bundle(out)
+    except BundleError as error:
+        print(f"{error}; doing so")
+        return None
+    record = bundle.manifest.files.get(DEFAULT_ROLE)
+    head = {"files", "created", "seal"}
+    same = bundle.manifest.model_dump(exclude=head) == draft.model_dump(exclude=head)
+    if record is not None and same and record.options == _made_with() and record.versions == versions():
+        return bundle
+    others = [file.path for role, file in bundle.manifest.files.items() if role != DEFAULT_ROLE]
+    if others:
+        print(f"dropped with the bundle they were made for: {', '.join(others)}")
+    return None
+
+
+def _write_bundle(out: Path, draft: Manifest, trained: TrainedNetwork, pictures: Pictures | None) -> None:
+    with contextlib.ExitStack() as stack, room_for(out), atomic_path(out) as root:
+        root.mkdir()
+        path = root / "model.onnx"
+        model = make_graph(trained.network, draft.input, draft.output)
+        describe(model, draft, versions())
+        onnx.save(model, path)
+        weights = draft.student["weights_sha256"]
+        record = file_record(path, source_sha256=weights, options=_made_with(), versions=versions())
+        write_samples(root / "samples", trained)
+        record = _prove(draft, DEFAULT_ROLE, path, record, trained, pictures, _worst(out))
+        save_manifest(root, draft.model_copy(update={"files": {DEFAULT_ROLE: record}}))
+        stack.enter_context(locked(out, "manifest"))  # nobody enters a file while the folder is put in its place
+
+
+def _add_fp16(bundle: Bundle, trained: TrainedNetwork, pictures: Pictures | None) -> None:
+    source = bundle.record(DEFAULT_ROLE)
+    options = {**_made_with(), "kept_fp32": {"operations": list(KEPT_OPERATIONS), "parts": list(KEPT_PARTS)}}
+    earlier = bundle.manifest.files.get(FP16_ROLE)
+    if earlier is not None and (earlier.source_sha256, earlier.options) == (source.sha256, options):
+        _reuse(bundle, FP16_ROLE, trained, pictures)
+        return
+    with new_file(bundle.root / "model.fp16.onnx") as path:
+        onnx.save(to_fp16(onnx.load(bundle.file(DEFAULT_ROLE)), path), path)
+        record = file_record(
+            path, precision="fp16", source_sha256=source.sha256, options=options, versions=source.versions
+        )
+        record = _prove(bundle.manifest, FP16_ROLE, path, record, trained, pictures, _worst(bundle.root))
+        add_file(bundle.root, FP16_ROLE, path, record)
+
+
+def _reuse(bundle: Bundle, role: str, trained: TrainedNetwork, pictures: Pictures | None) -> None:
+    """Keep a file; prove it, unless it is proven on these very pictures."""
+    record, path = bundle.record(role), bundle.file(role)
+    proven = record.accuracy.images_sha256 if record.verified and record.accuracy else None
+    if pictures is None or proven == pictures.digest():
+        proof = ", and its proof" if proven else ""
+        print(f"{path.name}: same weights, options and versions: reused{proof}")
+        return
+    print(f"{path.name}: same weights, options and versions: reused")
+    proof_of = _prove(bundle.manifest, role, path, record, trained, pictures, _worst(bundle.root))
+    update_file(bundle.root, role, record.sha256, lambda _: proof_of)
+
+
+def _prove(
+    manifest: Manifest,
+    role: str,
+    path: Path,
+    record: FileRecord,
+    trained: TrainedNetwork,
+    pictures: Pictures | None,
+    worst: Path,
+) -> FileRecord:
+    if pictures is None:
+        return record
+    proven = prove_file(manifest, role, path, record, trained.network, pictures, worst)
+    Console().print(proof_table({role: proven.accuracy}))
+    return proven
+
+
+def _worst(out: Path) -> Path:
+    return out.with_name(f"{out.name}-differences")
 
 
 def _check_target(out: Path) -> None:
@@ -107,15 +197,11 @@ def _check_target(out: Path) -> None:
         raise BundleError(f"{out}: exists and is no bundle: choose another --out")
 
 
-def _versions() -> dict[str, str]:
-    installed = {distribution.metadata["Name"] for distribution in metadata.distributions()}
-    return {name: metadata.version(name) for name in _VERSIONS_OF if name in installed}
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m export.onnx",
-        description="Export a run's student to a bundle: uint8 NHWC pictures in, uint8 class ids out, verified.",
+        description="Export a run's student to a bundle: uint8 NHWC pictures in, uint8 class ids out, verified. "
+        "Done again with nothing changed, it keeps what is there.",
     )
     parser.add_argument("run", type=Path, help="run directory made by train.distill or train.teacher")
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
@@ -123,7 +209,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--size", type=int, nargs=2, metavar=("H", "W"), help="network input, pixels (default: as it was scored)"
     )
-    parser.add_argument("--fixed", action="store_true", help="fix batch 1 and the size (default: all dynamic)")
+    parser.add_argument(
+        "--shapes",
+        choices=list(_SHAPES),
+        default="dynamic",
+        help="what may change from call to call: nothing, with batch 1; the batch; the batch, height and width "
+        "(default: dynamic)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["fp32", "fp16"],
+        default="fp32",
+        help="fp16: model.fp16.onnx too, made from the fp32 graph (default: fp32)",
+    )
+    parser.add_argument(
+        "--confidence", action="store_true", help="also give each pixel's confidence, 0..255 (default: no)"
+    )
     parser.add_argument("--logits", action="store_true", help="also give the low-resolution logits (default: no)")
     parser.add_argument("--images", type=Path, help="folder of images to verify on (default: the run's val split)")
     parser.add_argument("--masks", type=Path, help="folder of label masks with the images' stems (default: no labels)")

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from export.bundle import load_bundle
 from export.graph import DeployedNetwork
-from export.parity import logits_tensor
+from export.head import logits_tensor
 from tests.export.commands import export
 from tests.export.conftest import SIZE
 from train.checkpoint import load_run
@@ -53,7 +53,7 @@ def test_any_batch_and_size_gives_what_pytorch_gives(
     with torch.inference_mode():
         expected = DeployedNetwork(load_run(run).network).eval()(torch.from_numpy(images))
     np.testing.assert_array_equal(mask, expected[0].numpy())
-    np.testing.assert_allclose(logits, expected[1].numpy(), atol=1e-4)
+    np.testing.assert_allclose(logits, expected[2].numpy(), atol=1e-4)
 
 
 def test_one_upsampling_follows_the_classifier(exported: Path, run: Path) -> None:
@@ -73,7 +73,7 @@ def test_nothing_of_the_training_is_left(exported: Path, run: Path) -> None:
 
 
 def test_fixed_shapes_and_no_logits_by_flag(run: Path, tmp_path: Path) -> None:
-    export(run, tmp_path / "fixed", "--fixed", "--no-verify", "--size", "32", "64")
+    export(run, tmp_path / "fixed", "--shapes", "fixed", "--no-verify", "--size", "32", "64")
     fixed = session(tmp_path / "fixed")
     assert fixed.get_inputs()[0].shape == [1, 32, 64, 3]
     assert [output.name for output in fixed.get_outputs()] == ["mask"]
