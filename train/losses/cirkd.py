@@ -17,6 +17,7 @@ from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, matched, require_label
 from train.losses.memory_bank import MemoryBank, rank_in_group
 from train.losses.sum_of_parts import SumOfParts
+from train.losses.valid import valid_at
 from train.models.tap_shapes import TapShapes
 
 
@@ -31,6 +32,9 @@ class CirkdConfig(FeatureLossConfig):
     temperature: float = Field(default=0.1, gt=0, description="τ of the softmaxes over similarities")
     batch_weight: float = Field(
         default=1.0, ge=0, description="λ of the similarities in the batch; 0: they are not computed"
+    )
+    pool: int = Field(
+        default=1, ge=1, description="side of the average-pooling before those, in pixels of the map; 1 = none"
     )
     pixel_weight: float = Field(
         default=0.1, ge=0, description="λ of those to pixels of earlier batches (VOC: 0.01); 0: no such memory"
@@ -94,7 +98,8 @@ class Cirkd(Loss):
     i runs over the valid pixels, y is the student's projection (1×1 conv, BN, ReLU, 1×1 conv) to the teacher's D, and m
     are embeddings of the teacher alone: new ones enter before they are compared with. τ is the scale of the
     similarities and brings no factor τ²; the published λ go with that. Channel counts may differ in the batch term,
-    which has no adapter. No matrix of all pixels by all others exists, forward or backward.
+    which has no adapter. No matrix of all pixels by all others exists, forward or backward. But the batch term takes
+    time for N²P² pairs: where maps are large, ``pool``, a switch of the authors' code too, divides that by pool⁴.
 
     The authors' code differs: the pixels that enter the memory of a class are not those of the class, but any of the
     image, because an index of an index is missing; a ring that is nearly full is written at its end and starts over.
@@ -125,37 +130,41 @@ class Cirkd(Loss):
 
     def forward(self, views: Views) -> dict[str, Tensor]:
         """See `Loss`."""
-        config, terms = self.config, {}
+        config = self.config
         student, teacher = matched("cirkd", views, config.student_tap, config.teacher_tap)
         check_label("cirkd", student, views.label)
-        label = None if views.label is None else label_at(views.label, student.shape[-2:])
-        wanted = _unit(teacher.detach())
+        terms = {}
         if config.batch_weight:
-            terms["cirkd.batch"] = config.batch_weight * in_batch(_unit(student), wanted, label, config.temperature)
-        if self.projection is None:
-            return terms
-        ids, generator = label_at(require_label("cirkd", views), student.shape[-2:]), self.draws.generator()
+            label = None if views.label is None else label_at(views.label, student.shape[-2:])
+            (x_s, cells), (x_t, _) = (_pooled(m, label, config.pool) for m in (student, teacher.detach()))
+            terms["cirkd.batch"] = config.batch_weight * in_batch(_unit(x_s), _unit(x_t), cells, config.temperature)
+        if self.projection is not None:
+            ids = label_at(require_label("cirkd", views), student.shape[-2:])
+            terms |= self._to_memory(_unit(self.projection(student)), _unit(teacher.detach()), ids)
+        return terms
+
+    def _to_memory(self, student: Tensor, teacher: Tensor, ids: Tensor) -> dict[str, Tensor]:
+        config, generator, terms = self.config, self.draws.generator(), {}
         if self.training:
-            self._remember(wanted, ids, generator)
-        shown = _unit(self.projection(student))
+            self._remember(teacher, ids, generator)
         for term, bank, weight, count in (
             ("cirkd.pixel", self.pixels, config.pixel_weight, config.pixel_contrast),
             ("cirkd.region", self.regions, config.region_weight, config.region_contrast),
         ):
             if bank is not None:
                 memory = bank.sample(count, generator)
-                terms[term] = weight * to_memory(shown, wanted, memory, ids, config.temperature)
+                terms[term] = weight * to_memory(student, teacher, memory, ids, config.temperature)
         return terms
 
     @torch.no_grad()
-    def _remember(self, wanted: Tensor, ids: Tensor, generator: torch.Generator) -> None:
+    def _remember(self, teacher: Tensor, ids: Tensor, generator: torch.Generator) -> None:
         if self.pixels is not None:
             chosen = _some_of_each_class(ids, self.classes, self.config.pixels_per_image, generator)
-            embeddings = wanted.flatten(2).transpose(1, 2).flatten(0, 1)[chosen]
+            embeddings = teacher.flatten(2).transpose(1, 2).flatten(0, 1)[chosen]
             self.pixels.insert(embeddings, ids.flatten()[chosen].long())
         if self.regions is not None:
             present = (ids[:, None] == torch.arange(self.classes, device=ids.device)[:, None, None]).any(3).any(2)
-            means = class_means(wanted, ids, self.classes).mean[present]
+            means = class_means(teacher, ids, self.classes).mean[present]
             self.regions.insert(F.normalize(means, dim=1), present.nonzero()[:, 1])
 
 
@@ -199,6 +208,18 @@ def to_memory(student: Tensor, teacher: Tensor, memory: Tensor, label: Tensor, t
     return attention_kl(
         student, teacher, label, student_keys=keys, teacher_keys=keys, temperature=temperature, across_images=True
     )
+
+
+def _pooled(features: Tensor, label: Tensor | None, side: int) -> tuple[Tensor, Tensor | None]:
+    """Means over the valid pixels of each cell, and 0 where a cell has some, 255 where it has none."""
+    if side == 1:
+        return features, label
+    features, valid = accumulable(features), valid_at(label, features)[:, None]
+    total, count = (
+        F.avg_pool2d(m.to(features), side, ceil_mode=True, divisor_override=1)
+        for m in (torch.where(valid, features, 0), valid)
+    )
+    return total / count.clamp(min=1), torch.where(count[:, 0] > 0, 0, IGNORE_INDEX)
 
 
 def _unit(features: Tensor) -> Tensor:

@@ -99,6 +99,7 @@ CASES: dict[str, Case] = {
         half=False,
     ),
     "cirkd, batch": Case(CirkdConfig(pixel_weight=0, region_weight=0)),
+    "cirkd, pooled": Case(CirkdConfig(pixel_weight=0, region_weight=0, pool=2)),
     "cirkd, regions": Case(
         CirkdConfig(batch_weight=0, pixel_weight=0, region_memory=10), zero_at_teacher=False, half=False
     ),

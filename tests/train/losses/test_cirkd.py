@@ -11,6 +11,7 @@ from tests.train.losses.views import CLASSES, SHAPES, views
 from train.errors import UserError
 from train.losses.cirkd import Cirkd, CirkdConfig
 from train.losses.contract import Needs, Views
+from train.models.taps import Taps
 
 FUSED = frozenset({"fused"})
 SMALL = CirkdConfig(pixel_memory=6, region_memory=5)
@@ -63,6 +64,28 @@ def test_value_in_the_batch_is_that_of_the_formula(tau: float) -> None:
         means.append(sum(map(sum, found)) / sum(map(len, found)))
     loss = built(CirkdConfig(temperature=tau, batch_weight=0.5, pixel_weight=0, region_weight=0))
     assert loss(seen)["cirkd.batch"].item() == pytest.approx(0.5 * sum(means) / len(means), rel=1e-9)
+
+
+def test_pooled_cells_are_the_means_of_their_valid_pixels() -> None:
+    (seen, valid), config = seen_and_valid(), CirkdConfig(pixel_weight=0, region_weight=0)
+    assert seen.teacher is not None
+    valid[0, :3, :3] = False
+
+    def pooled(features: Tensor) -> Tensor:
+        cells = torch.zeros(*features.shape[:2], 3, 2, dtype=features.dtype)
+        for n, y, x in valid.nonzero().tolist():
+            count = valid[n, y // 3 * 3 : y // 3 * 3 + 3, x // 3 * 3 : x // 3 * 3 + 3].sum()
+            cells[n, :, y // 3, x // 3] += features[n, :, y, x] / count
+        return cells
+
+    label = torch.where(valid, 0, 255).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    found = built(config.model_copy(update={"pool": 3}))(replace(seen, label=label))["cirkd.batch"]
+    empty = torch.zeros(4, 3, 2, dtype=torch.uint8)
+    empty[0, 0, 0] = 255
+    expected = built(config)(
+        Views(Taps({"fused": pooled(seen.student["fused"])}), Taps({"fused": pooled(seen.teacher["fused"])}), empty)
+    )
+    torch.testing.assert_close(found, expected["cirkd.batch"])
 
 
 def test_value_of_the_memory_is_that_of_the_formula() -> None:
