@@ -19,9 +19,9 @@ def jitter(image: NDArray[np.uint8], spec: JitterSpec, rng: np.random.Generator)
     height, width = image.shape[:2]
     motion = _motion((width, height), spec, rng)
     moved = cv2.warpAffine(image, motion, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    target = np.stack([x, y, np.ones_like(x)], axis=-1) @ motion.T
-    displacement = (target - np.stack([x, y], axis=-1)).astype(np.float32)
+    displacement = np.empty((height, width, 2), np.float32)
+    for axis, (along_x, along_y, shift) in enumerate(motion - np.eye(2, 3)):
+        displacement[..., axis] = along_x * np.arange(width) + (along_y * np.arange(height) + shift)[:, None]
     return np.asarray(moved, np.uint8), Flow(displacement, inside(displacement))
 
 
