@@ -11,7 +11,8 @@ from train.errors import UserError
 
 DESCRIPTION = """Time the stages of a request (decode, preprocess, inference, postprocess, encode), one image after the
 other in this process, and the whole request over HTTP. With --url: requests to a running server, and the stages as it
-timed them itself."""
+timed them itself; or, with --protocol kserve, to a server like NVIDIA Triton Inference Server, which takes and gives
+tensors, and the stages as this client timed them."""
 
 
 def main() -> None:
@@ -21,10 +22,12 @@ def main() -> None:
     with installed():
         from serve.benchmark.measurement import Plan
         from serve.benchmark.report import show, write_json
-        from serve.benchmark.run import time_bundle, time_server
+        from serve.benchmark.run import time_bundle, time_kserve, time_server
     plan = Plan(options.warmup, options.samples, options.batch)
     images = load_images(options.image, options.images, options.bundle)
-    if options.url is not None:
+    if options.protocol == "kserve":
+        report = time_kserve(options.url, options.model, images, plan)
+    elif options.url is not None:
         report = time_server(options.url, images, plan)
     else:
         limits = environment_limits()
@@ -39,6 +42,10 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError("nothing to time: give a BUNDLE or --url URL")
     if options.url is not None and (options.write or options.batch > 1):
         raise UserError("--write and --batch are for a BUNDLE in this process: leave out --url")
+    if options.protocol == "kserve" and (options.url is None or options.model is None):
+        raise UserError("--protocol kserve needs --url URL and --model NAME")
+    if options.protocol != "kserve" and options.model is not None:
+        raise UserError(f"--model {options.model}: a server of this project has one model: add --protocol kserve")
     for name, least in (("warmup", 0), ("samples", 1), ("batch", 1), ("threads", 1)):
         if getattr(options, name) < least:
             raise UserError(f"--{name} {getattr(options, name)}: at least {least}")
@@ -48,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argument_parser("python -m serve.benchmark", DESCRIPTION)
     add_bundle_argument(parser, required=False)
     parser.add_argument("--url", help="time this running server instead, e.g. http://127.0.0.1:8000")
+    parser.add_argument(
+        "--protocol", choices=("segment", "kserve"), default="segment", help="what the server at --url speaks"
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", help="the model of a server that has several, with --protocol kserve"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--image", type=Path, metavar="FILE", help="the image to send; None: the bundle's samples")
     source.add_argument("--images", type=Path, metavar="DIR", help="a folder of images to send in turn")

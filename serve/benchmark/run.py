@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from export.bundle import load_bundle
+from serve.benchmark.kserve import measure_kserve
 from serve.benchmark.measurement import Plan
 from serve.benchmark.report import Report, machine, record_latency
 from serve.benchmark.requests import measure_requests, serving
@@ -41,4 +42,12 @@ def time_server(url: str, images: list[bytes], plan: Plan) -> Report:
     whole, stages = measure_requests(url, images, plan, f"client on this machine, server {url}")
     return Report(
         target=url, device=None, runtime=None, machine=machine(), images=len(images), measurements=[*stages, whole]
+    )
+
+
+def time_kserve(url: str, model: str, images: list[bytes], plan: Plan) -> Report:
+    """Time requests to a model of a running KServe v2 server, from the image to its class ids."""
+    rows = measure_kserve(url, model, images, plan, f"client on this machine, server {url}")
+    return Report(
+        target=f"{model} at {url}", device=None, runtime=None, machine=machine(), images=len(images), measurements=rows
     )

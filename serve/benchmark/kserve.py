@@ -1,0 +1,126 @@
+"""Time requests to a server that speaks KServe v2 over HTTP, as NVIDIA Triton Inference Server does.
+
+Tensors travel as bytes behind the JSON: the binary tensor data extension
+(https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md).
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from export.preprocess import postprocess
+from serve.benchmark.measurement import WHOLE_REQUEST, Measurement, Plan, repeat
+from serve.benchmark.requests import TIMEOUT_S
+from serve.timing import StageTimes
+from train.data.image import decode_image
+from train.data.resize import resize_image
+from train.errors import UserError
+
+JSON_LENGTH = "Inference-Header-Content-Length"
+
+_SCOPES = {
+    "decode": "in the client: the bytes of one image to upright RGB",
+    "preprocess": "in the client: one image to the network's {height}x{width} (height x width)",
+    "tensor request": "one client, one kept-open connection: from the POST of one image's pixels to the last class id",
+    "postprocess": "in the client: the class ids to the image's own size",
+    WHOLE_REQUEST: "all of this: from the bytes of one image to its class ids at its own size",
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the server: one uint8 image in, its class ids out."""
+
+    name: str
+    input: str
+    output: str
+    height: int
+    width: int
+
+
+def measure_kserve(url: str, name: str, images: list[bytes], plan: Plan, where: str) -> list[Measurement]:
+    """The whole way from an image to its class ids, and its stages.
+
+    Raises:
+        UserError: the server cannot be reached, has no such model, or refuses an image.
+    """
+    samples: list[StageTimes] = []
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        model = _model(client, name)
+        repeat("requests", plan, lambda index: samples.append(_sample(client, model, images[index % len(images)])))
+    scopes = {stage: scope.format(height=model.height, width=model.width) for stage, scope in _SCOPES.items()}
+    return [
+        Measurement.of(stage, f"{scope}; {where}", [sample[stage] for sample in samples], plan, threads=None)
+        for stage, scope in scopes.items()
+    ]
+
+
+def infer(client: httpx.Client, model: Model, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB ``(1, height, width, 3)`` to class ids ``(1, height, width)``; `UserError` if the server refuses."""
+    request = {
+        "inputs": [
+            {
+                "name": model.input,
+                "shape": list(image.shape),
+                "datatype": "UINT8",
+                "parameters": {"binary_data_size": image.nbytes},
+            }
+        ],
+        "outputs": [{"name": model.output, "parameters": {"binary_data": True}}],
+    }
+    head = json.dumps(request).encode()
+    headers = {JSON_LENGTH: str(len(head)), "Content-Type": "application/octet-stream"}
+    answer = _ask(client, "POST", f"/v2/models/{model.name}/infer", content=head + image.tobytes(), headers=headers)
+    try:
+        length = int(answer.headers[JSON_LENGTH])
+        return np.frombuffer(answer.content, np.uint8, offset=length).reshape(image.shape[:3])
+    except (KeyError, ValueError):
+        raise UserError(
+            f"{answer.request.url}: no class ids of {model.height}x{model.width} as bytes in the answer: the server "
+            "needs the binary tensor data extension"
+        ) from None
+
+
+def _sample(client: httpx.Client, model: Model, image: bytes) -> StageTimes:
+    times = StageTimes()
+    with times.measure(WHOLE_REQUEST):
+        with times.measure("decode"):
+            pixels = decode_image(image).pixels
+        with times.measure("preprocess"):
+            tensor = np.ascontiguousarray(resize_image(pixels, (model.height, model.width))[None])
+        with times.measure("tensor request"):
+            ids = infer(client, model, tensor)
+        with times.measure("postprocess"):
+            postprocess(ids[0], pixels.shape[:2])
+    return times
+
+
+def _model(client: httpx.Client, name: str) -> Model:
+    answer = _ask(client, "GET", f"/v2/models/{name}")
+    try:
+        metadata = answer.json()
+        (image,) = metadata["inputs"]
+        mask = metadata["outputs"][0]
+        height, width, channels = image["shape"][-3:]
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise UserError(f"{answer.request.url}: no metadata of a model with one image as input: check --url") from None
+    if (image["datatype"], mask["datatype"], channels) != ("UINT8", "UINT8", 3) or min(height, width) < 1:
+        raise UserError(
+            f"{answer.request.url}: takes {image['datatype']} {image['shape']}, not uint8 RGB of one size: write the "
+            "model with `python -m export.triton_server`"
+        )
+    return Model(name, image["name"], mask["name"], height, width)
+
+
+def _ask(client: httpx.Client, method: str, path: str, **content: Any) -> httpx.Response:
+    try:
+        answer = client.request(method, path, **content)
+    except httpx.HTTPError as error:
+        raise UserError(f"{client.base_url}: {error}: is a KServe v2 server running there?") from None
+    if answer.status_code != 200:
+        raise UserError(f"{answer.request.url}: status {answer.status_code}: {' '.join(answer.text.split())[:200]}")
+    return answer
