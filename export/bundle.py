@@ -57,7 +57,8 @@ def load_bundle(root: Path) -> Bundle:
     """
     bundle = Bundle(root, _read_manifest(root))
     for record in bundle.manifest.files.values():
-        _check_file(root, record)
+        for name, digest in {record.path: record.sha256, **record.parts}.items():
+            _check_file(root, name, digest)
     return bundle
 
 
@@ -101,7 +102,7 @@ def room_for(target: Path) -> Iterator[None]:
 
 
 def add_file(root: Path, role: str, made: Path, record: FileRecord) -> Manifest:
-    """Move the file ``made`` into the bundle and enter it, in place of an earlier one of its role.
+    """Move the file ``made``, and its parts beside it, into the bundle and enter it, in place of an earlier one.
 
     Two processes may do so at once: one waits for the other, and no entry is lost.
 
@@ -113,8 +114,9 @@ def add_file(root: Path, role: str, made: Path, record: FileRecord) -> Manifest:
         sources = {file.sha256 for file in manifest.files.values()} | {manifest.student.get("weights_sha256")}
         if record.source_sha256 and record.source_sha256 not in sources:
             raise BundleError(f"{root}: what {record.path} was made from is not in it any more: make it again")
-        _sync(made)
-        made.replace(root / record.path)
+        for source, name in [*((made.with_name(part), part) for part in record.parts), (made, record.path)]:
+            _sync(source)
+            source.replace(root / name)
         manifest = manifest.model_copy(update={"files": {**manifest.files, role: record}})
         save_manifest(root, manifest)
     return manifest
@@ -177,13 +179,13 @@ def _read_manifest(root: Path) -> Manifest:
     return manifest
 
 
-def _check_file(root: Path, record: FileRecord) -> None:
-    path = root / record.path
+def _check_file(root: Path, name: str, digest: str) -> None:
+    path = root / name
     if not path.resolve().is_relative_to(root.resolve()):
-        raise BundleError(f"{root / MANIFEST}: the file '{record.path}' lies outside the bundle: export it again")
+        raise BundleError(f"{root / MANIFEST}: the file '{name}' lies outside the bundle: export it again")
     if not path.is_file():
         raise BundleError(f"{path}: missing, but the manifest lists it: export the bundle again")
-    if sha256(path) != record.sha256:
+    if sha256(path) != digest:
         raise BundleError(f"{path}: its content is not what the manifest's sha256 says: export the bundle again")
 
 

@@ -129,6 +129,7 @@ class FileRecord(_Record):
     runtime: Runtime = "onnxruntime"
     sha256: str
     size_bytes: int
+    parts: dict[str, str] = Field(default={}, description="sha256 of further files that it consists of, by path")
     source_sha256: str = Field(default="", description="of what it was made from: the weights, or another file here")
     verified: bool = Field(default=False, description="compared with the PyTorch student on real images, and passed")
     accuracy: Accuracy | None = None

@@ -25,7 +25,7 @@ from train.progress import progress
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8": 0.98}
 """Smallest share of pixels with the same class, by precision."""
 MAX_MIOU_DROP = {"fp32": 0.0, "fp16": 0.002, "int8": 0.005}
-"""Where labels are: with no more mIoU lost than this, less agreement is well."""
+"""Where labels are: with no more mIoU lost than this, less agreement is well. `export.quantize` may record another."""
 
 _WORST = 6
 _RED, _WHITE = (255, 0, 0), (255, 255, 255)
@@ -113,7 +113,8 @@ def disagreement(name: str, verdict: Verdict, worst: Path) -> BundleError:
 def _keeps_miou(record: FileRecord, accuracy: Accuracy) -> bool:
     if accuracy.miou_pytorch is None or accuracy.miou_bundle is None or record.precision == "fp32":
         return False
-    return accuracy.miou_pytorch - accuracy.miou_bundle <= MAX_MIOU_DROP[record.precision]
+    allowed = float(record.options.get("max_drop", 100 * MAX_MIOU_DROP[record.precision])) / 100
+    return accuracy.miou_pytorch - accuracy.miou_bundle <= allowed
 
 
 def _open(manifest: Manifest, files: Mapping[str, tuple[Path, FileRecord]]) -> tuple[dict[str, Runner], dict[str, str]]:

@@ -1,0 +1,1 @@
+"""INT8: ranges from calibration images, the layers that lose by it, and the graph that keeps them in float."""

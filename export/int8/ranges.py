@@ -1,0 +1,82 @@
+"""The range of each activation over the calibration images, by ONNX Runtime's calibrators."""
+
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, create_calibrator
+
+from export.int8.images import CalibrationImage
+from export.int8.layers import WEIGHTED, Layer
+from export.manifest import InputSpec
+from train.progress import progress
+
+Method = Literal["minmax", "entropy", "percentile"]
+METHODS: tuple[str, ...] = get_args(Method)
+
+_CALIBRATORS = {
+    "minmax": CalibrationMethod.MinMax,
+    "entropy": CalibrationMethod.Entropy,
+    "percentile": CalibrationMethod.Percentile,
+}
+# ONNX Runtime's default of 128 for both leaves entropy nothing to choose; these are TensorRT's.
+_ENTROPY_BINS = {"num_bins": 2048, "num_quantized_bins": 128}
+
+
+def measure_ranges(
+    graph: Path,
+    layers: Sequence[Layer],
+    spec: InputSpec,
+    images: Sequence[CalibrationImage],
+    method: Method,
+    percentile: float,
+) -> Any:
+    """``TensorsData``: the smallest and largest value of what each layer reads.
+
+    Args:
+        graph: the fp32 graph.
+        layers: of `find_layers`.
+        method: ``minmax`` takes the extremes; ``entropy`` the threshold that loses least information
+            (https://on-demand.gputechconf.com/gtc/2017/presentation/s7310-8-bit-inference-with-tensorrt.pdf);
+            ``percentile`` cuts off the rest.
+        percentile: of the absolute values, 0..100; only for ``percentile``.
+
+    Raises:
+        UserError: an image cannot be read, or has one colour.
+    """
+    extra = {"symmetric": True, "percentile": percentile, **(_ENTROPY_BINS if method == "entropy" else {})}
+    with tempfile.TemporaryDirectory() as folder:
+        # The calibrator puts files of its own beside the graph it is given.
+        copy = Path(folder) / graph.name
+        copy.write_bytes(graph.read_bytes())
+        calibrator = create_calibrator(
+            str(copy),
+            list(WEIGHTED),
+            augmented_model_path=str(Path(folder) / "augmented.onnx"),
+            calibrate_method=_CALIBRATORS[method],
+            providers=["CPUExecutionProvider"],
+            extra_options=extra,
+        )
+        if method != "minmax":  # histograms take time, and only what layers read gets a scale
+            calibrator.tensors_to_calibrate &= {layer.tensor for layer in layers}
+        for image in progress(images, "calibrate", len(images)):
+            reader = _OneImage(spec.name, image.read(spec))
+            with redirect_stdout(io.StringIO()):  # it prints a line an image
+                calibrator.collect_data(reader)  # one at a time: all at once would not fit in memory
+        if method == "entropy":
+            print(f"entropy: thresholds of {len(layers)} tensors, about half a second each", flush=True)
+        with redirect_stdout(io.StringIO()):
+            return calibrator.compute_data()
+
+
+class _OneImage(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, name: str, image: NDArray[np.uint8]) -> None:
+        self._inputs: Iterator[dict[str, NDArray[np.uint8]]] = iter([{name: image}])
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        return next(self._inputs, None)

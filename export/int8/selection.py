@@ -1,0 +1,55 @@
+"""From an fp32 graph to the INT8 graph that loses little enough."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from export.int8.images import CalibrationImage
+from export.int8.layers import Layer, find_layers
+from export.int8.qdq import quantise
+from export.int8.ranges import measure_ranges
+from export.int8.score import Loss, Scorer
+from export.int8.search import search
+from export.int8.sensitivity import Sensitivity, measure_sensitivity
+from export.int8.settings import Settings
+from export.manifest import InputSpec
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The graph, the layers in it that stayed in float, and what was measured on the way."""
+
+    model: onnx.ModelProto
+    kept_float: list[Layer]
+    all_int8: Loss
+    sensitivities: list[Sensitivity]
+    """The most sensitive layer first."""
+
+
+def select(
+    graph: Path, spec: InputSpec, images: Sequence[CalibrationImage], scorer: Scorer, settings: Settings
+) -> Selection:
+    """Calibrate, rank the layers by what each loses alone, and leave as few of them in float as the loss allows.
+
+    Raises:
+        BundleError: the graph is quantised already.
+        UserError: an image cannot be used, or the loss cannot be kept so small.
+    """
+    model = onnx.load(graph)
+    layers = find_layers(model, graph)
+    ranges = measure_ranges(graph, layers, spec, images, settings.method, settings.percentile)
+
+    def with_int8(chosen: Sequence[Layer]) -> onnx.ModelProto:
+        return quantise(model, ranges, chosen)
+
+    def with_float(kept: Sequence[Layer]) -> onnx.ModelProto:
+        return with_int8([layer for layer in layers if layer not in kept])
+
+    all_int8 = scorer.loss(with_int8(layers))
+    print(f"all {len(layers)} layers in INT8: {len(scorer)} pictures lose {all_int8}", flush=True)
+    sensitivities = measure_sensitivity(layers, with_int8, scorer.part(settings.layer_images))
+    ranked = [sensitivity.layer for sensitivity in sensitivities]
+    kept = search(ranked, all_int8, lambda float_: scorer.loss(with_float(float_)), settings.max_drop)
+    return Selection(with_float(kept), kept, all_int8, sensitivities)
