@@ -64,7 +64,8 @@ def load_bundle(root: Path) -> Bundle:
 
 def save_manifest(root: Path, manifest: Manifest) -> None:
     """Write ``manifest.json`` atomically, sealed. To a bundle that others may write to: `add_file`, `update_file`."""
-    text = manifest.model_copy(update={"seal": _seal(manifest)}).model_dump_json(indent=2) + "\n"
+    data = manifest.model_dump(mode="json")
+    text = json.dumps({**data, "seal": _seal(data)}, indent=2, ensure_ascii=False) + "\n"
     with new_file(root / MANIFEST) as path:
         path.write_text(text, encoding="utf-8")
         _sync(path)
@@ -152,9 +153,10 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _seal(manifest: Manifest) -> str:
-    content = manifest.model_dump_json(exclude={"seal"})
-    return hashlib.sha256(content.encode()).hexdigest()
+def _seal(data: dict[str, Any]) -> str:
+    """Of what stands in the file, whatever fields the reader knows."""
+    rest = {key: value for key, value in data.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _read_manifest(root: Path) -> Manifest:
@@ -174,7 +176,7 @@ def _read_manifest(root: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BundleError(f"{path}: {where}: {first['msg']}: export the bundle again") from None
-    if manifest.seal != _seal(manifest):
+    if manifest.seal != _seal(data):
         raise BundleError(f"{path}: changed by hand since it was written, nothing in it is proven: export it again")
     return manifest
 
