@@ -86,6 +86,7 @@ def open_session(config: RunConfig) -> Session:
     losses = _build_losses(config, model, teacher)
     _check_data(config, train_set, val_set, losses.needs)
     _check_sizes(config, model, teacher)
+    _check_batch(config)
 
     run = RunDirectory(config.out / config.name) if config.profile else open_run(config)
     state = TrainingState(
@@ -151,6 +152,16 @@ def _check_sizes(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | Non
     for key, size in (("size", config.data.size), ("crop", config.data.crop or config.data.size)):
         if any(side % multiple for side in size):
             raise UserError(f"data.{key}: {size}: both sides must be multiples of {multiple}, the networks' stride")
+
+
+def _check_batch(config: RunConfig) -> None:
+    size = config.loop.batch_size
+    for loss in config.losses:
+        if size < loss.least_images:
+            raise UserError(
+                f"loop.batch_size: {size}: under its settings {loss.name} compares the images of a batch and needs "
+                f"{loss.least_images} or more: raise it, or change the loss"
+            )
 
 
 def _resume(session: Session) -> None:

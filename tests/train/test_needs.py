@@ -44,6 +44,11 @@ def clips_root(tmp_path: Path) -> Path:
         ('[{"name": "fitnet", "teacher_tap": "module:encoder"}]', {}, "not a map (N, D, h, w): choose another module"),
         ('[{"name": "fitnet", "student_tap": "stage4"}]', {}, "student_tap"),
         ('[{"name": "cross_entropy", "frames": "both"}]', {}, "the second frame has no label"),
+        (
+            '[{"name": "cskd", "mode": "released"}]',
+            {},
+            "batch_size: 2: under its settings cskd compares the images of a",
+        ),
     ],
 )
 def test_one_line_before_the_first_step(  # type: ignore[no-untyped-def]

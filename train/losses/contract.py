@@ -118,6 +118,11 @@ class LossConfig(BaseModel):
         """What the loss must be given under these settings."""
         raise NotImplementedError
 
+    @property
+    def least_images(self) -> int:
+        """Of a batch, under these settings; more than 1 where images are the samples of an estimator."""
+        return 1
+
     def build(self, shapes: TapShapes) -> "Loss":
         """The loss, its adapters made for the maps of these ``shapes``."""
         raise NotImplementedError

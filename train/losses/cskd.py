@@ -13,7 +13,6 @@ from kernels.cka import Mode
 from kernels.position_attention import block_bounds
 from kernels.precision import accumulable
 from kernels.valid import IGNORE_INDEX
-from train.errors import UserError
 from train.losses.contract import LOGITS, Loss, Needs, Source, Views, label_at
 from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, check_logits, matched, require_teacher, resize_to
@@ -71,6 +70,11 @@ class CskdConfig(FeatureLossConfig):
         """The two taps, and logits of both."""
         return Needs(LOGITS | {self.student_tap}, LOGITS | {self.teacher_tap})
 
+    @property
+    def least_images(self) -> int:
+        """Of a batch: with fewer, the alignment of images is 1 whatever they show, or not defined."""
+        return _LEAST_IMAGES[self.mode]
+
     def build(self, shapes: TapShapes) -> "Cskd":
         """The loss, with projections for the channels of each network."""
         channels = shapes.student[self.student_tap].channels, shapes.teacher[self.teacher_tap].channels
@@ -120,7 +124,6 @@ class Cskd(Loss):
         config, label = self.config, views.label
         student, teacher = matched("cskd", views, config.student_tap, config.teacher_tap)
         check_label("cskd", student, label)
-        self._check_images(len(student))
         valid = valid_at(label, student)
         student, teacher = (
             accumulable(features).masked_fill(~valid[:, None], 0) for features in (student, teacher.detach())
@@ -138,14 +141,6 @@ class Cskd(Loss):
             "cskd.position": config.position_weight * position,
             "cskd.cwd": config.cwd_weight * self._channel_wise(views),
         }
-
-    def _check_images(self, images: int) -> None:
-        mode = self.config.mode
-        if images < _LEAST_IMAGES[mode]:
-            raise UserError(
-                f"loss cskd in mode {mode} takes images as samples and needs {_LEAST_IMAGES[mode]} or more in a batch, "
-                f"and there are {images}: raise loop.batch_size, or use mode: token"
-            )
 
     def _attend_channels(self, features: Tensor) -> Tensor:
         """CAM of features ``(N, D, H, W)``."""

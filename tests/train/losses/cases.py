@@ -38,8 +38,6 @@ class Case:
     """The gradient is that of the value. (Not so where a weight that follows the student is held constant.)"""
     same_twice: bool = True
     """The same for a batch given twice. (Not so for an unbiased estimator, which knows how many samples it has.)"""
-    images: int = 1
-    """The least that a batch must have. (More than 1 where images are the samples of an estimator.)"""
 
 
 CASES: dict[str, Case] = {
@@ -69,10 +67,10 @@ CASES: dict[str, Case] = {
     # Each network has projections of its own, and D is -1e-8 where both are aligned.
     "cskd": Case(CskdConfig(), zero_at_teacher=False),
     "cskd, no attention": Case(CskdConfig(channel_gamma=0, position_gamma=0, grid=2), zero_at_teacher=False),
-    "cskd, released": Case(CskdConfig(mode="released"), zero_at_teacher=False, images=3),
+    "cskd, released": Case(CskdConfig(mode="released"), zero_at_teacher=False),
     # It draws anew in each call, but for eval mode.
-    "cskd, redrawn": Case(CskdConfig(mode="released", position_gamma=1), zero_at_teacher=False, half=False, images=3),
-    "cskd, debiased": Case(CskdConfig(mode="debiased"), zero_at_teacher=False, images=4, same_twice=False),
+    "cskd, redrawn": Case(CskdConfig(mode="released", position_gamma=1), zero_at_teacher=False, half=False),
+    "cskd, debiased": Case(CskdConfig(mode="debiased"), zero_at_teacher=False, same_twice=False),
     "mlkd": Case(MlkdConfig(), zero_at_teacher=False, half=False),
     "mlkd, attention": Case(MlkdConfig(low="attention", mid_weight=0, high_weight=0, consistency_weight=0)),
     "mlkd, cwd": Case(

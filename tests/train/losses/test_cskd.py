@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from tests.train.losses.views import SHAPES, views
-from train.errors import UserError
 from train.losses.contract import Loss, Views
 from train.losses.cskd import Cskd, CskdConfig
 from train.losses.kd import KdConfig
@@ -249,12 +248,14 @@ def test_in_released_mode_projections_are_drawn_in_every_call() -> None:
 
 @pytest.mark.parametrize(("mode", "least"), [("released", 3), ("debiased", 4)])
 def test_too_few_images_are_refused(mode: str, least: int) -> None:
-    loss = build(CskdConfig(mode=mode))
+    config = CskdConfig(mode=mode)
+    loss = build(config)
     few = Views(taps(1, STUDENT, batch=least - 1), taps(2, TEACHER, batch=least - 1))
-    with pytest.raises(UserError, match=rf"mode {mode}.*needs {least} or more.*there are {least - 1}.*batch_size"):
+    with pytest.raises(ValueError, match=rf"mode {mode}.*needs {least} or more; got {least - 1}"):
         loss(few)
     enough = Views(taps(1, STUDENT, batch=least), taps(2, TEACHER, batch=least))
     assert all(value.isfinite() for value in loss(enough).values())
+    assert config.least_images == least
 
 
 @pytest.mark.parametrize("left", [0, 1])

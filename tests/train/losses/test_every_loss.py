@@ -84,7 +84,7 @@ def test_only_what_it_needs_is_looked_at(loss: Loss, name: str) -> None:
 
 @pytest.mark.parametrize("name", named(differentiable=True))
 def test_gradient_is_that_of_the_value(name: str) -> None:
-    loss, images = build(name), max(2, CASES[name].images)
+    loss, images = build(name), max(2, CASES[name].config.least_images)
     seen = each_map(views(images, 2, 3), lambda tensor: tensor.requires_grad_())
     assert seen.neighbour is not None
     key, neighbour = list(seen.student.maps), list(seen.neighbour.student.maps)
@@ -168,7 +168,7 @@ def test_memory_layout_changes_nothing(loss: Loss, layout: str) -> None:
 
 @pytest.mark.parametrize("size", [(1, HEIGHT, WIDTH), (1, 1, 1), (BATCH, 1, 1)])
 def test_one_image_and_one_pixel(loss: Loss, name: str, size: tuple[int, int, int]) -> None:
-    images = max(size[0], CASES[name].images)
+    images = max(size[0], CASES[name].config.least_images)
     total, gradients = total_and_gradients(loss, views(images, *size[1:]))
     assert total.isfinite()
     assert all(gradient.isfinite().all() for gradient in gradients)
