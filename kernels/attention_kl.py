@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from kernels.choice import use_triton
+from kernels.choice import use_reference, use_triton
 from kernels.precision import accumulable
-from kernels.tiled.attention_kl import TiledAttentionKl
+from kernels.tiled.attention_kl import tiled_attention_kl
 from kernels.valid import map_size, valid_pixels
 
 
@@ -38,20 +38,23 @@ def attention_kl(
     Returns:
         A scalar, in fp32 for inputs of half precision; 0 where there is no valid query or key.
     """
-    q_s, k_s, q_t, k_t, valid, valid_keys = _flat(
-        student, teacher, label, student_keys, teacher_keys, label_keys, across_images
-    )
-    if not use_triton(student):
-        maps = (accumulable(m) for m in (q_s, k_s, q_t, k_t))
-        # Scores of half precision would be off by more than student and teacher differ.
-        with torch.autocast(student.device.type, enabled=False):
-            result: Tensor = TiledAttentionKl.apply(*maps, valid, valid_keys, temperature)
-        return result
-    from kernels.triton.attention_kl import attention_kl_sum
+    flat = _flat(student, teacher, label, student_keys, teacher_keys, label_keys, across_images)
+    if use_reference():
+        return _with_matrices(*flat, temperature)
+    q_s, k_s, q_t, k_t, valid, valid_keys = flat
+    if use_triton(student):
+        from kernels.triton.attention_kl import attention_kl_sum
 
+        keys = (None, None) if student_keys is None else (k_s, k_t)
+        found: tuple[Tensor, Tensor] = attention_kl_sum(q_s, q_t, *keys, valid, valid_keys, temperature)
+        return found[0] / valid.sum().clamp(min=1)
+    q_s, k_s, q_t, k_t = (accumulable(m) for m in (q_s, k_s, q_t, k_t))
     keys = (None, None) if student_keys is None else (k_s, k_t)
-    found: tuple[Tensor, Tensor] = attention_kl_sum(q_s, q_t, *keys, valid, valid_keys, temperature)
-    return found[0] / valid.sum().clamp(min=1)
+    wanted = torch.is_grad_enabled() and (q_s.requires_grad or k_s.requires_grad)
+    # Scores of half precision would be off by more than student and teacher differ.
+    with torch.autocast(student.device.type, enabled=False):
+        result: Tensor = tiled_attention_kl(q_s, q_t, *keys, valid, valid_keys, temperature, wanted)[0]
+    return result
 
 
 def reference_attention_kl(
@@ -66,10 +69,17 @@ def reference_attention_kl(
     across_images: bool = False,
 ) -> Tensor:
     """`attention_kl` as its formula reads, with its P×P matrices."""
-    *maps, valid, valid_keys = _flat(student, teacher, label, student_keys, teacher_keys, label_keys, across_images)
-    q_s, k_s, q_t, k_t = (accumulable(m) for m in maps)
+    flat = _flat(student, teacher, label, student_keys, teacher_keys, label_keys, across_images)
+    return _with_matrices(*flat, temperature)
+
+
+def _with_matrices(
+    q_s: Tensor, k_s: Tensor, q_t: Tensor, k_t: Tensor, valid: Tensor, valid_keys: Tensor, temperature: float
+) -> Tensor:
     log_q, log_p = (
-        (queries.mT @ keys / temperature).masked_fill(~valid_keys[:, None], -1e30).log_softmax(2)
+        (accumulable(queries).mT @ accumulable(keys) / temperature)
+        .masked_fill(~valid_keys[:, None], -1e30)
+        .log_softmax(2)
         for queries, keys in ((q_s, k_s), (q_t, k_t))
     )
     divergence = (log_p.exp() * (log_p - log_q)).sum(2)

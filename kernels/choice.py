@@ -29,9 +29,14 @@ def use_triton(student: Tensor) -> bool:
     return student.is_cuda and student.dtype in _TRITON_DTYPES and _TRITON_IS_INSTALLED
 
 
+def use_reference() -> bool:
+    """The definition, where it was asked for."""
+    return os.environ.get(VARIABLE) == "reference"
+
+
 def use_tiles(student: Tensor) -> bool:
     """The tiled form for CPU tensors, but for a graph that a compiler fuses anyway."""
-    return not student.is_cuda and os.environ.get(VARIABLE) != "reference" and not torch.compiler.is_compiling()
+    return not student.is_cuda and not use_reference() and not torch.compiler.is_compiling()
 
 
 def _require_triton(student: Tensor) -> None:

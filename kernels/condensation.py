@@ -137,7 +137,8 @@ def reference_condensation(
     matrix = _matrix(_normalised_entropy(teacher / entropy_temperature), valid, mask, threshold, keep)
     matrix = _masked(matrix, valid, polarity)
     magnitude = (teacher if features is None else accumulable(features)).abs()
-    over_channels = torch.einsum("nchw,nhw->nc", magnitude, matrix)
+    with torch.autocast(teacher.device.type, enabled=False):
+        over_channels = torch.einsum("nchw,nhw->nc", magnitude, matrix)
     factors = (enhancement, kappa, enhancement_temperature)
     return Condensation(matrix, *enhance(matrix * magnitude.mean(1), over_channels, valid, *factors))
 

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from kernels.choice import use_tiles, use_triton
 from kernels.precision import accumulable
+from kernels.tiled.bilinear import upsample
 from kernels.tiled.by_image import SumByImage
 from kernels.valid import IGNORE_INDEX
 
@@ -23,10 +24,18 @@ def cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False)
     if use_triton(logits):
         return _on_gpu(logits, label, align_corners)
     if use_tiles(logits):
-        valid = (label != IGNORE_INDEX).sum().clamp(min=1)
-        result: Tensor = SumByImage.apply(logits, lambda z, n: _total(z, label[n : n + 1], align_corners) / valid)
-        return result
+        return _by_image(logits, label, align_corners)
     return reference_cross_entropy(logits, label, align_corners=align_corners)
+
+
+def _by_image(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
+    size, valid = (label.shape[-2], label.shape[-1]), (label != IGNORE_INDEX).sum().clamp(min=1)
+
+    def of_image(logits: Tensor, index: int) -> Tensor:
+        return _total(upsample(accumulable(logits), size, align_corners), label[index : index + 1]) / valid
+
+    result: Tensor = SumByImage.apply(logits, of_image)
+    return result
 
 
 def _on_gpu(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
@@ -44,12 +53,12 @@ def _on_gpu(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
 
 def reference_cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False) -> Tensor:
     """`cross_entropy` in plain PyTorch."""
-    return _total(logits, label, align_corners) / (label != IGNORE_INDEX).sum().clamp(min=1)
-
-
-def _total(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
-    """-Σ_i log softmax_c(z_i)[y_i]."""
     logits = accumulable(logits)
     if logits.shape[-2:] != label.shape[-2:]:
         logits = F.interpolate(logits, label.shape[-2:], mode="bilinear", align_corners=align_corners)
+    return _total(logits, label) / (label != IGNORE_INDEX).sum().clamp(min=1)
+
+
+def _total(logits: Tensor, label: Tensor) -> Tensor:
+    """-Σ_i log softmax_c(z_i)[y_i], at the label's resolution."""
     return F.cross_entropy(logits, label.long(), ignore_index=IGNORE_INDEX, reduction="sum")

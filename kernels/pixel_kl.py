@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from kernels.choice import use_tiles, use_triton
 from kernels.precision import accumulable
+from kernels.tiled.bilinear import upsample
 from kernels.tiled.by_image import SumByImage
 from kernels.tiled.pixel_kl import TiledPixelKl
 from kernels.valid import check_label, map_size, valid_pixels
@@ -118,10 +119,7 @@ def _in_tiles(
 
     def of_image(student: Tensor, index: int) -> Tensor:
         images = slice(index, index + 1)
-        upsampled = [
-            F.interpolate(accumulable(z), size, mode="bilinear", align_corners=align_corners)
-            for z in (student, teacher.detach()[images])
-        ]
+        upsampled = [upsample(accumulable(z), size, align_corners) for z in (student, teacher.detach()[images])]
         return total(upsampled[0], upsampled[1], images)
 
     result: Tensor = SumByImage.apply(student, of_image)

@@ -20,11 +20,13 @@ class SumByImage(torch.autograd.Function):
         values = []
         for index in range(student.shape[0]):
             image = student[index : index + 1].detach().requires_grad_(gradient is not None)
-            with torch.set_grad_enabled(gradient is not None):
+            # Autocast would round matrix products, those of the gradient too.
+            autocast = torch.autocast(student.device.type, enabled=False)
+            with torch.set_grad_enabled(gradient is not None), autocast:
                 value = of_image(image, index)
+                if gradient is not None:
+                    gradient[index : index + 1] = torch.autograd.grad(value, image)[0]
             values.append(value.detach())
-            if gradient is not None:
-                gradient[index : index + 1] = torch.autograd.grad(value, image)[0]
         ctx.gradient = gradient
         return torch.stack(values).sum()
 

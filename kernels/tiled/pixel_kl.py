@@ -40,7 +40,8 @@ class TiledPixelKl(torch.autograd.Function):
                 scale = None if teacher_scale is None else teacher_scale[image, tile] / temperature
                 log_p = _log_softmax(teacher[image, :, tile], scale, temperature)
                 p = log_p.exp()
-                total += log_p.sub_(log_q).mul_(p).sum(0) @ weight[image, tile]
+                # Not a matrix product, which autocast would round.
+                total += torch.dot(log_p.sub_(log_q).mul_(p).sum(0), weight[image, tile])
                 if gradient is not None:
                     slope = weight[image, tile] / temperature if factor is None else weight[image, tile] * factor
                     gradient[image, :, tile] = log_q.exp_().sub_(p).mul_(slope)

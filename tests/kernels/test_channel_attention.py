@@ -3,10 +3,18 @@ import torch
 from torch import Tensor
 
 from kernels import channel_attention
+from kernels.channel_attention import reference_channel_attention
 
 
 def randn(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_gradient_is_that_of_the_definition() -> None:
+    features = randn(1, 2, 4, 3, 5).requires_grad_()
+    found, expected = channel_attention(features), reference_channel_attention(features)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(m.pow(3).sum(), features)[0] for m in (found, expected)))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])

@@ -1,11 +1,15 @@
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from kernels import position_attention
-from kernels.position_attention import reference_position_attention
+from kernels.position_attention import fused_position_attention, reference_position_attention
+
+few = settings(max_examples=20, deadline=None)
 
 
 def randn(seed: int, *shape: int) -> Tensor:
@@ -24,17 +28,34 @@ def test_pixels_attend_to_those_of_their_block() -> None:
 
 
 @pytest.mark.parametrize("size", [(10, 15), (7, 9), (3, 1)])
-def test_agrees_with_the_masked_form_for_any_sides(size: tuple[int, int]) -> None:
-    maps = [randn(seed, 2, 3, *size).requires_grad_() for seed in (1, 2, 3)]
-    found, expected = position_attention(*maps), reference_position_attention(*maps)
+@pytest.mark.parametrize("attend", [position_attention, fused_position_attention])
+def test_agrees_with_the_masked_form_for_any_sides(attend: Callable[..., Tensor], size: tuple[int, int]) -> None:
+    maps = [randn(seed, 2, channels, *size).requires_grad_() for seed, channels in enumerate((3, 3, 4))]
+    found, expected = (m(*maps, temperature=2.0, grid=5) for m in (attend, reference_position_attention))
     torch.testing.assert_close(found, expected)
     gradients = [torch.autograd.grad(attended.square().sum(), maps) for attended in (found, expected)]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_no_matrix_of_pixels_by_pixels_is_made(largest_tensor: Any) -> None:
-    maps = [randn(seed, 1, 4, 40, 40).requires_grad_() for seed in (1, 2, 3)]
-    with largest_tensor() as made:
-        position_attention(*maps).sum().backward()
-    assert made.elements <= (40 * 40) ** 2 // 20
+@few
+@given(height=st.integers(1, 9), width=st.integers(1, 9), grid=st.integers(1, 6), elements=st.integers(1, 400))
+def test_agrees_for_any_grid_and_tile(height: int, width: int, grid: int, elements: int) -> None:
+    maps = [randn(seed, 2, 3, height, width).requires_grad_() for seed in range(3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kernels.tiled.position_attention._TILE", elements)
+        found = position_attention(*maps, grid=grid)
+        gradients = torch.autograd.grad(found.square().sum(), maps)
+    expected = reference_position_attention(*maps, grid=grid)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(gradients, torch.autograd.grad(expected.square().sum(), maps), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_rounded_once(dtype: torch.dtype) -> None:
+    maps = [randn(seed, 2, 3, 7, 9).to(dtype).requires_grad_() for seed in range(3)]
+    attended = position_attention(*maps)
+    expected = reference_position_attention(*(m.detach().double() for m in maps))
+    assert attended.dtype == dtype
+    torch.testing.assert_close(attended.double(), expected, rtol=torch.finfo(dtype).eps, atol=1e-6)

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from kernels import channel_kl, cross_entropy, pixel_kl
 from kernels.channel_kl import reference_channel_kl
 from kernels.cross_entropy import reference_cross_entropy
 from kernels.pixel_kl import reference_pixel_kl
+from kernels.tiled.bilinear import upsample
 
 Loss = Callable[..., Tensor]
 
@@ -74,12 +76,17 @@ def test_backward_may_be_called_again(name: str) -> None:
     assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_compiles_without_a_break(name: str) -> None:
-    loss, _, arguments, settings = CASES[name]
-    student = rand(1, 2, 5, 7, 9)
-    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(student, *arguments, **settings), loss(student, *arguments, **settings))
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(
+    ("cells", "outputs"), [((3, 4), (7, 9)), ((1, 1), (5, 2)), ((4, 6), (3, 6)), ((150, 90), (160, 95))]
+)
+def test_upsampling_is_that_of_torch(cells: tuple[int, int], outputs: tuple[int, int], align_corners: bool) -> None:
+    logits = rand(1, 1, 2, *cells).requires_grad_()
+    found = upsample(logits, outputs, align_corners)
+    expected = F.interpolate(logits, outputs, mode="bilinear", align_corners=align_corners)
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(m.square().sum(), logits)[0] for m in (found, expected)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_the_reference_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
