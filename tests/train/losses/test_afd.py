@@ -47,15 +47,6 @@ def test_value_is_that_of_the_formula() -> None:
     assert loss(seen)["afd"].item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_students_gates_are_those_of_cbam() -> None:
-    loss, seen = built(AfdConfig(student_taps=("fused",), teacher_taps=("fused",))), views()
-    features, cbam = seen.student["fused"], loss.attentions[0]
-    channels = (cbam.channel(features.mean((2, 3))) + cbam.channel(features.amax((2, 3)))).sigmoid()
-    gated = features * channels[..., None, None]
-    pixels = cbam.spatial(torch.stack([gated.amax(1), gated.mean(1)], 1)).sigmoid()
-    torch.testing.assert_close(cbam(features, torch.ones_like(features[:, 0]).bool()), gated * pixels)
-
-
 def test_attention_and_adapters_learn() -> None:
     loss = built(AfdConfig()).train()
     loss(views())["afd"].backward()
