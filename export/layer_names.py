@@ -15,7 +15,11 @@ _SCOPES = "pkg.torch.onnx.name_scopes"
 def name_layers(model: onnx.ModelProto, network: nn.Module) -> None:
     """Rename, in place, what each layer of ``network`` gives, if the layer has no parts and is called once."""
     results: dict[str, str] = {}
+    sizes: set[str] = set()
     for node in model.graph.node:
+        if node.op_type == "Shape" or (sizes & set(node.input) and node.op_type in ("Squeeze", "Gather", "Cast")):
+            sizes |= set(node.output)  # a question for a layer's size stands in the layer's scope too
+            continue
         layer = _layer(node)
         if layer is not None:
             results[layer] = node.output[0]  # the last one is the layer's result

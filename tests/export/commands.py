@@ -5,6 +5,9 @@ from pathlib import Path
 from types import ModuleType
 
 from export import onnx as export_onnx
+from export import openvino as export_openvino
+from export import quantize as export_quantize
+from export import table as export_table
 from export import verify as export_verify
 
 
@@ -16,6 +19,21 @@ def export(run: Path, out: Path, *options: str) -> None:
 def verify(bundle: Path, *options: str) -> None:
     """``python -m export.verify BUNDLE …``."""
     _main(export_verify, str(bundle), *options)
+
+
+def table(source: Path, *options: str) -> None:
+    """``python -m export.table SOURCE …``."""
+    _main(export_table, str(source), *options)
+
+
+def quantize(bundle: Path, *options: str) -> None:
+    """``python -m export.quantize BUNDLE …``."""
+    _main(export_quantize, str(bundle), *options)
+
+
+def openvino(bundle: Path, *options: str) -> None:
+    """``python -m export.openvino BUNDLE …``."""
+    _main(export_openvino, str(bundle), *options)
 
 
 def _main(module: ModuleType, *arguments: str) -> None:

@@ -32,9 +32,9 @@ def small_config(out: Path, **changes: object) -> RunConfig:
 
 @pytest.fixture(scope="session")
 def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of `run` with logits, not verified yet. Shared: copy it to write to it."""
+    """A bundle of `run` with all outputs and an fp16 graph, not verified yet. Shared: copy it to write to it."""
     out = tmp_path_factory.mktemp("bundles") / "small"
-    export(run, out, "--logits", "--no-verify")
+    export(run, out, "--logits", "--confidence", "--precision", "fp16", "--no-verify")
     return out
 
 
