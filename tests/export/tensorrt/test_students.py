@@ -1,0 +1,113 @@
+"""TensorRT's own parser takes every student in every precision, and builds a plan from it."""
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from torch import nn
+
+from export.bundle import load_bundle
+from export.fp16 import to_fp16
+from export.graph import make_graph
+from export.manifest import InputSpec, OutputSpec
+from export.tensorrt.build import BuildOptions, Built, build_plan
+from export.tensorrt.flavour import TensorRt
+from export.tensorrt.layers import count_precisions
+from export.tensorrt.profile import default_profile, parse_profile
+from tests.train.models.test_smp import small
+from train.models.config import Architecture
+
+FIXED = InputSpec(
+    height=128, width=160, multiple=32, dynamic_batch=False, dynamic_size=False, mean=[0, 0, 0], std=[1, 1, 1]
+)
+DYNAMIC = FIXED.model_copy(update={"smallest": 128, "dynamic_batch": True, "dynamic_size": True})
+ENCODER = "test_efficientnet"
+"""timm's smallest: what differs between students here is the decoder."""
+
+
+def graph(architecture: str, spec: InputSpec) -> onnx.ModelProto:
+    """A student's graph. Its batch normalisations are left out: folded into convolutions, they would leave no trace."""
+    torch.manual_seed(0)
+    network = small(architecture, encoder=ENCODER).eval()
+    _drop_batchnorm(network)
+    return make_graph(network, spec, OutputSpec(confidence="confidence"))
+
+
+def to_int8(model: onnx.ModelProto, path: Path, spec: InputSpec) -> onnx.ModelProto:
+    """With quantised convolutions, in the form that TensorRT takes: symmetric, per channel, no quantised bias."""
+    onnx.save(model, path)
+    quantize_static(
+        path,
+        path.with_suffix(".int8.onnx"),
+        OneImage(spec),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["Conv"],
+        per_channel=True,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+        extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+    )
+    return onnx.load(path.with_suffix(".int8.onnx"))
+
+
+class OneImage(CalibrationDataReader):  # type: ignore[misc]
+    """One image of noise."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        shape = (1, spec.height, spec.width, 3)
+        self._images = iter([np.random.default_rng(0).integers(0, 256, shape, np.uint8)])
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        image = next(self._images, None)
+        return None if image is None else {"image": image}
+
+
+def build(trt: TensorRt, model: onnx.ModelProto, path: Path, spec: InputSpec) -> Built:
+    onnx.save(model, path)
+    profile = (
+        parse_profile(f"1x{spec.smallest}x{spec.smallest}:1:4x256x192", spec)
+        if spec.dynamic_size
+        else default_profile(spec)
+    )
+    return build_plan(trt, path, BuildOptions([profile], []), path.stem, runs_here=False)
+
+
+def check_in_every_precision(trt: TensorRt, model: onnx.ModelProto, folder: Path, spec: InputSpec) -> None:
+    single = count_precisions(build(trt, model, folder / "fp32.onnx", spec).layers)
+    half = count_precisions(build(trt, to_fp16(model, folder / "fp32.onnx"), folder / "fp16.onnx", spec).layers)
+    int8 = count_precisions(build(trt, to_int8(model, folder / "q.onnx", spec), folder / "int8.onnx", spec).layers)
+    assert single["fp32"] > 10
+    assert single["uint8"] >= 1  # the mask
+    assert {"fp16", "int8"}.isdisjoint(single)
+    assert half["fp16"] > half["fp32"]
+    assert int8["int8"] > 5
+    assert half["uint8"] == int8["uint8"] == single["uint8"]
+
+
+@pytest.mark.parametrize("architecture", get_args(Architecture))
+def test_every_architecture_at_a_fixed_size(rtx: TensorRt, architecture: str, tmp_path: Path) -> None:
+    check_in_every_precision(rtx, graph(architecture, FIXED), tmp_path, FIXED)
+
+
+def test_a_real_export_at_any_size(rtx: TensorRt, exported: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(exported)
+    check_in_every_precision(rtx, onnx.load(bundle.file("onnx")), tmp_path, bundle.manifest.input)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", get_args(Architecture))
+def test_every_architecture_at_any_size(rtx: TensorRt, architecture: str, tmp_path: Path) -> None:
+    check_in_every_precision(rtx, graph(architecture, DYNAMIC), tmp_path, DYNAMIC)
+
+
+def _drop_batchnorm(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, name, getattr(child, "act", nn.Identity()))  # timm's has its activation inside
+        else:
+            _drop_batchnorm(child)
