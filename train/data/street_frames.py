@@ -8,7 +8,7 @@ from train.data.flow import Flow
 from train.data.palette import Colour
 from train.data.resize import Size
 from train.data.spec import DatasetSpec
-from train.data.streets import CLASSES, FRAMES, FRAMES_PER_S, PALETTE, Clip
+from train.data.streets import CLASSES, FRAMES, FRAMES_PER_S, PALETTE, Clip, Frame
 from train.errors import UserError
 
 _SPLIT_SEEDS = {"train": 0, "val": 1 << 20, "test": 2 << 20}  # far apart, so that no world is in two splits
@@ -31,7 +31,7 @@ class StreetFrames:
     """Frames of generated clips; `clips` is the dataset itself.
 
     To build a clip takes longer than to render a frame of it. So when a frame is asked for, all those that stand in the
-    same place between two samples are rendered, and kept; the same goes for flow.
+    same place between two samples are rendered, and kept while there is room; the same goes for flow.
     """
 
     def __init__(self, spec: DatasetSpec, split: str) -> None:
@@ -49,6 +49,7 @@ class StreetFrames:
         self._clips = spec.streets.clips if split == "train" else spec.streets.val_clips
         self._stride = FRAMES // spec.streets.frames
         self._kept: dict[tuple[int, int, int], _Rendered] = {}  # by clip, distance from a sample, and gap of the flow
+        self._kept_bytes = 0
 
     @property
     def clips(self) -> "StreetFrames":
@@ -82,23 +83,24 @@ class StreetFrames:
 
     def _rendered(self, place: FramePlace, gap: int) -> _Rendered:
         key = (place.clip, place.frame % self._stride, gap)
-        if key not in self._kept:
-            self._kept[key] = self._render(place, gap)
-            while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > _KEPT_BYTES:
-                del self._kept[next(iter(self._kept))]  # the oldest
+        if key in self._kept:
+            return self._kept[key]
+        if self._kept_bytes >= _KEPT_BYTES:
+            return self._render(place.clip, [place.frame], gap)
+        alike = range(place.frame % self._stride, FRAMES, self._stride)
+        self._kept[key] = self._render(place.clip, [t for t in alike if 0 <= t + gap < FRAMES], gap)
+        self._kept_bytes += self._kept[key].nbytes
         return self._kept[key]
 
-    def _render(self, place: FramePlace, gap: int) -> _Rendered:
+    def _render(self, number: int, times: list[int], gap: int) -> _Rendered:
         """Samples for gap 0, else flow."""
-        clip = _clip(self._first_seed + place.clip, self._streets.size)
-        alike = range(place.frame % self._stride, FRAMES, self._stride)
+        clip = _clip(self._first_seed + number, self._streets.size)
         if gap:
-            return _Rendered({}, {time: clip.flow(time, gap) for time in alike if 0 <= time + gap < FRAMES})
-        samples = {}
-        for time in alike:
-            frame = clip.frame(time)
-            samples[time] = Sample(frame.image, frame.label, self.name_of(FramePlace(place.clip, time)))
-        return _Rendered(samples, {})
+            return _Rendered({}, {time: clip.flow(time, gap) for time in times})
+        return _Rendered({time: self._sample(clip.frame(time), FramePlace(number, time)) for time in times}, {})
+
+    def _sample(self, frame: Frame, place: FramePlace) -> Sample:
+        return Sample(frame.image, frame.label, self.name_of(place))
 
 
 @lru_cache(maxsize=2)

@@ -38,10 +38,13 @@ def test_flow_is_the_clips_own_up_to_its_ends() -> None:
 
 def test_little_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     plenty, little = open_streets(), open_streets()
+    indices, flows = (0, 5, 1, 0, 7), ((FramePlace(1, 17), 2), (FramePlace(0, 60), -1))
+    images = [plenty[index].image for index in indices]
+    displacements = [plenty.flow(*flow).displacement for flow in flows]
     monkeypatch.setattr(street_frames, "_KEPT_BYTES", 1)
-    for index in (0, 5, 1, 0, 7):
-        assert np.array_equal(plenty[index].image, little[index].image)
-    assert len(little._kept) == 1
+    assert np.array_equal(images, [little[index].image for index in indices])
+    assert np.array_equal(displacements, [little.flow(*flow).displacement for flow in flows])
+    assert len(little._kept) == 1 < len(plenty._kept)
 
 
 def test_splits_show_different_streets() -> None:

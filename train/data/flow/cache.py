@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from train.data.flow.field import Flow
 from train.errors import UserError
+
+_ABANDONED_S = 3600.0
 
 _VERSION = "1"
 """Of the files' form; another one makes other keys, so that no file of an older form is ever read."""
@@ -36,6 +39,7 @@ class FlowCache:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(b"0")
+            _clear(folder)
         except OSError as error:
             raise UserError(
                 f"data.neighbour.cache: {folder}: cannot be written ({error.strerror}): choose another folder"
@@ -73,3 +77,11 @@ class FlowCache:
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.npz"
+
+
+def _clear(folder: Path) -> None:
+    """Remove what killed processes have left half-written."""
+    for temporary in folder.glob("*/*.tmp"):
+        with contextlib.suppress(FileNotFoundError):  # its process may just have finished it
+            if time.time() - temporary.stat().st_mtime > _ABANDONED_S:
+                temporary.unlink()

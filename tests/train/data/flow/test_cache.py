@@ -99,6 +99,17 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
     assert [path.suffix for path in files(tmp_path)] == [".npz"]  # nothing half-written is left
 
 
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+    estimated(tmp_path)[0](pair())
+    [whole] = files(tmp_path)
+    abandoned, in_work = (whole.with_suffix(f".{number}.tmp") for number in (1, 2))
+    for path in (abandoned, in_work):
+        path.write_bytes(b"half")
+    os.utime(abandoned, (0, 0))
+    FlowCache.open(tmp_path)
+    assert files(tmp_path) == sorted([whole, in_work])
+
+
 def _compute(folder: Path) -> float:
     return float(estimated(folder)[0](pair()).displacement.sum())
 
