@@ -15,11 +15,12 @@ from rich.markdown import Markdown
 from export.bundle import Bundle, BundleError, add_file, file_record, load_bundle, new_file
 from export.int8.images import CalibrationImage, choose_images
 from export.int8.latency import time_in_turn
-from export.int8.ranges import METHODS
+from export.int8.layers import find_layers
+from export.int8.ranges import METHODS, measure_ranges
 from export.int8.report import LayerReport, Report, Timing, markdown, write_report
 from export.int8.score import Scorer
 from export.int8.selection import Selection, select
-from export.int8.settings import Settings
+from export.int8.settings import INT8_ROLE, Settings
 from export.lock import locked
 from export.manifest import DEFAULT_ROLE, FileRecord
 from export.metadata import describe
@@ -35,7 +36,6 @@ from train.command import command
 from train.errors import UserError
 from train.models.smp import SmpNetwork
 
-ROLE = "onnx_int8"
 _FILE = "model.int8.onnx"
 
 
@@ -65,7 +65,7 @@ class Job:
 def main() -> None:
     options = _options()
     job = _job(options)
-    with locked(job.bundle.root, ROLE, wait_s=0):
+    with locked(job.bundle.root, INT8_ROLE, wait_s=0):
         if _unchanged(job):
             print(f"{_FILE}: same graph, images, options and versions: reused, and its proof")
             return
@@ -107,7 +107,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _unchanged(job: Job) -> bool:
     """Whether the file that is there would come out again, and its proof is on these very pictures."""
-    record = job.bundle.manifest.files.get(ROLE)
+    record = job.bundle.manifest.files.get(INT8_ROLE)
     if record is None or not record.verified or record.accuracy is None:
         return False
     made_with = {key: value for key, value in record.options.items() if key != "kept_float"}
@@ -118,9 +118,12 @@ def _unchanged(job: Job) -> bool:
 
 def _quantise(job: Job) -> Report:
     bundle, manifest = job.bundle, job.bundle.manifest
-    graph = bundle.file(DEFAULT_ROLE)
-    scorer = Scorer.of(onnx.load(graph), manifest, job.pictures, job.settings.score_images, job.threads)
-    selection = select(graph, manifest.input, job.images, scorer, job.settings)
+    graph, settings = bundle.file(DEFAULT_ROLE), job.settings
+    model = onnx.load(graph)
+    layers = find_layers(model, graph)
+    ranges = measure_ranges(graph, layers, manifest.input, job.images, settings.method, settings.percentile)
+    scorer = Scorer.of(model, manifest, job.pictures, settings.score_images, job.threads)
+    selection = select(model, layers, ranges, scorer, settings)
     with new_file(bundle.root / _FILE) as path:
         describe(selection.model, manifest, versions())
         onnx.save(selection.model, path)
@@ -132,11 +135,11 @@ def _quantise(job: Job) -> Report:
             versions=versions(),
         )
         worst = bundle.root.with_name(f"{bundle.root.name}-differences")
-        record = prove_file(manifest, ROLE, path, record, job.network, job.pictures, worst)
-        _check_drop(record, job.settings.max_drop, len(scorer))
+        record = prove_file(manifest, INT8_ROLE, path, record, job.network, job.pictures, worst)
+        _check_drop(record, settings.max_drop, len(scorer))
         timings = _time(job, path, record)
         record = record.model_copy(update={"latency": [each.latency for each in timings if each.precision == "int8"]})
-        entered = add_file(bundle.root, ROLE, path, record)
+        entered = add_file(bundle.root, INT8_ROLE, path, record)
     write_readme(Bundle(bundle.root, entered))
     report = _report(job, selection, len(scorer), record, timings)
     write_report(report, bundle.root / _FILE)

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import onnx
 
-from export.int8.images import CalibrationImage
-from export.int8.layers import Layer, find_layers
+from export.int8.layers import Layer
 from export.int8.qdq import quantise
-from export.int8.ranges import measure_ranges
 from export.int8.score import Loss, Scorer
 from export.int8.search import search
 from export.int8.sensitivity import Sensitivity, measure_sensitivity
 from export.int8.settings import Settings
-from export.manifest import InputSpec
 
 
 @dataclass(frozen=True)
@@ -29,17 +26,18 @@ class Selection:
 
 
 def select(
-    graph: Path, spec: InputSpec, images: Sequence[CalibrationImage], scorer: Scorer, settings: Settings
+    model: onnx.ModelProto, layers: Sequence[Layer], ranges: Any, scorer: Scorer, settings: Settings
 ) -> Selection:
-    """Calibrate, rank the layers by what each loses alone, and leave as few of them in float as the loss allows.
+    """Rank the layers by what each loses alone, and leave as few of them in float as the loss allows.
+
+    Args:
+        model: the fp32 graph.
+        layers: of `find_layers`.
+        ranges: of `measure_ranges`.
 
     Raises:
-        BundleError: the graph is quantised already.
-        UserError: an image cannot be used, or the loss cannot be kept so small.
+        UserError: the loss cannot be kept so small.
     """
-    model = onnx.load(graph)
-    layers = find_layers(model, graph)
-    ranges = measure_ranges(graph, layers, spec, images, settings.method, settings.percentile)
 
     def with_int8(chosen: Sequence[Layer]) -> onnx.ModelProto:
         return quantise(model, ranges, chosen)

@@ -4,6 +4,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from export.int8.ranges import Method
 
+INT8_ROLE = "onnx_int8"
+
 
 class Settings(BaseModel):
     """Recorded in the manifest; the same again gives the same file."""
