@@ -9,6 +9,7 @@ from typing import Any
 from export.bundle import Bundle, BundleError, add_file, file_record, load_bundle, new_file
 from export.lock import locked
 from export.manifest import DEFAULT_ROLE, FileRecord, PlanTarget
+from export.readme import write_readme
 from export.tensorrt.build import BuildOptions, Built, build_plan
 from export.tensorrt.flavour import Flavour, load_tensorrt
 from export.tensorrt.gpu import this_gpu
@@ -101,8 +102,9 @@ def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any]) -> Fil
         with new_file(bundle.root / f"model.{role}.plan") as plan:
             plan.write_bytes(built.plan)
             record = file_record(plan, **fields)
-            add_file(bundle.root, role, plan, record)
+            manifest = add_file(bundle.root, role, plan, record)
         layers.replace(report)
+    write_readme(Bundle(bundle.root, manifest))
     return record
 
 

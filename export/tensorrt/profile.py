@@ -57,6 +57,8 @@ def _check_fits(text: str, shape: Shape, spec: InputSpec) -> None:
         raise UserError(
             f"--profile {text}: {height}x{width}: both must be multiples of {spec.multiple}, the student's stride"
         )
+    if min(height, width) < spec.smallest:
+        raise UserError(f"--profile {text}: {height}x{width}: the student takes no side below {spec.smallest} pixels")
     if not spec.dynamic_batch and batch != 1:
         raise UserError(f"--profile {text}: the graph takes batch 1 only: export it without --fixed")
     if not spec.dynamic_size and (height, width) != (spec.height, spec.width):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -49,8 +50,17 @@ def test_a_plan_and_what_is_known_of_it(cli: Cli, root: Path, tmp_path: Path) ->
     assert json.loads(entry.read_text())["rtx_portable_fp32"] == record.model_dump(mode="json")
     layers = json.loads((root / "model.rtx_portable_fp32.layers.json").read_text())["Layers"]
     assert f"layers: {len(layers)} (" in ended.out
-    assert {path.name for path in root.iterdir()} >= {"manifest.json", "model.onnx", "model.rtx_portable_fp32.plan"}
-    assert len(list(root.iterdir())) == 4
+    assert "`model.rtx_portable_fp32.plan`" in (root / "README.md").read_text()
+    assert len(list(root.iterdir())) == 5
+
+
+def test_the_fp16_graph_of_an_export(cli: Cli, bundle_root: Path) -> None:
+    ended = cli(main, [str(bundle_root), *RTX, "--precision", "fp16"])
+    assert ended.code == 0, ended.err
+    record = load_bundle(bundle_root).record("rtx_portable_fp16")
+    assert record.precision == "fp16"
+    assert record.source_sha256 == load_bundle(bundle_root).record("onnx_fp16").sha256
+    assert re.search(r"layers: \d+ \(\d+ fp16, ", ended.out)
 
 
 def test_what_has_not_changed_is_kept(cli: Cli, root: Path) -> None:

@@ -6,7 +6,7 @@ from export.manifest import InputSpec
 from export.tensorrt.profile import default_profile, parse_profile
 from train.errors import UserError
 
-SPEC = InputSpec(height=352, width=480, multiple=16, mean=[0, 0, 0], std=[1, 1, 1])
+SPEC = InputSpec(height=352, width=480, multiple=16, smallest=32, mean=[0, 0, 0], std=[1, 1, 1])
 FIXED = SPEC.model_copy(update={"dynamic_batch": False, "dynamic_size": False})
 
 
@@ -39,6 +39,7 @@ def test_one_picture_by_default() -> None:
         ("1:1:1x352x464", SPEC, "width: opt 480 is above max 464"),
         ("0:1:1", SPEC, "0x352x480 is empty"),
         ("1:1:1x360x480", SPEC, "360x480: both must be multiples of 16"),
+        ("1x16x480:1:1", SPEC, "16x480: the student takes no side below 32 pixels"),
         ("1:1:2", FIXED, "batch 1 only: export it without --fixed"),
         ("1:1:1x704x960", FIXED, "352x480 only: export it without --fixed"),
     ],
