@@ -94,7 +94,10 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    return (*tiled_position_attention_gradient(gradient, *ctx.saved_tensors, *ctx.settings), None, None, None)
+    # It may be asked for within autocast, which would round its products.
+    with torch.autocast(gradient.device.type, enabled=False):
+        gradients = tiled_position_attention_gradient(gradient, *ctx.saved_tensors, *ctx.settings)
+    return (*gradients, None, None, None)
 
 
 tiled_position_attention.register_autograd(_backward, setup_context=_save)

@@ -59,3 +59,12 @@ def test_half_precision_is_rounded_once(dtype: torch.dtype) -> None:
     expected = reference_position_attention(*(m.detach().double() for m in maps))
     assert attended.dtype == dtype
     torch.testing.assert_close(attended.double(), expected, rtol=torch.finfo(dtype).eps, atol=1e-6)
+
+
+def test_a_gradient_taken_within_autocast_is_not_rounded() -> None:
+    maps = [randn(seed, 2, 3, 6, 7).float().requires_grad_() for seed in range(3)]
+    expected = torch.autograd.grad(position_attention(*maps).square().sum(), maps)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = torch.autograd.grad(position_attention(*maps).square().sum(), maps)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
