@@ -105,9 +105,9 @@ class Cskd(Loss):
 
     Ignored pixels are 0 before and after the attentions, so that nothing depends on what they show, and are no samples
     of mode ``token``; a block or batch of fewer than two valid pixels does not count, as one has no alignment. An
-    attention of γ = 0 is not computed.
-    D is -1e-8, not 0, where X and Y are aligned; with one set of projections a network, S = T is no minimum of the
-    position term. Where a side is constant over the samples, CKA is 0, D is 18.4, and there is no gradient.
+    attention of γ = 0 is not computed. D is -1e-8, not 0, where X and Y are aligned; with one set of projections a
+    network, S = T is no minimum of the position term. Where a side is constant over the samples, CKA is 0, D is 18.4,
+    and there is no gradient.
     """
 
     def __init__(self, config: CskdConfig, student_channels: int, teacher_channels: int) -> None:

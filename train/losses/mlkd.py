@@ -98,7 +98,7 @@ class Mlkd(Loss):
     second frame has no label, so all of it is valid. λ_low goes with ``low: mse``: attention maps differ by far less.
 
     That code distils the single-frame levels from both frames: here that is a mlkd of its own in the list, with
-    ``frames: both`` and the last two weights 0. Its occlusion weight and its 0.1 are the same.
+    ``frames: both`` and the last two weights 0. λ_sc is its 0.1.
     """
 
     def __init__(self, config: MlkdConfig, adapters: nn.ModuleList) -> None:

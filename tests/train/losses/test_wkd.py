@@ -64,6 +64,7 @@ def test_no_gradient_flows_through_the_gap(gap: Gap, normalise: bool) -> None:
     views = Views(Taps({"logits": student}), Taps({"logits": teacher}), ids)
     WkdConfig(gap=gap, normalise=normalise).build(SHAPES)(views)["wkd"].backward()
     weight = knowledge_gap(student, teacher, ids, gap=gap)
+    assert not weight.requires_grad
     constant = weight / weight[ids != 255].mean() if normalise else weight
     assert student.grad is not None
     (expected,) = torch.autograd.grad(reference_pixel_kl(student, teacher, ids, weight=constant), student)
