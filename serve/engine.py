@@ -48,7 +48,7 @@ class OnnxRuntimeEngine:
         path = bundle.file(DEFAULT_ROLE)
         providers = _providers(device)
         try:
-            self._session = open_session(path, threads, providers)
+            self._session = open_session(path, threads, providers, bundle.record(DEFAULT_ROLE).session)
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             reason = str(error).strip().splitlines()[0]
             raise BundleError(f"{path}: ONNX Runtime cannot load it ({reason}): export the bundle again") from None

@@ -8,6 +8,7 @@ from export import onnx as export_onnx
 from export import openvino as export_openvino
 from export import quantize as export_quantize
 from export import table as export_table
+from export import tune as export_tune
 from export import verify as export_verify
 
 
@@ -34,6 +35,11 @@ def quantize(bundle: Path, *options: str) -> None:
 def openvino(bundle: Path, *options: str) -> None:
     """``python -m export.openvino BUNDLE …``."""
     _main(export_openvino, str(bundle), *options)
+
+
+def tune(bundle: Path, *options: str) -> None:
+    """``python -m export.tune BUNDLE …``."""
+    _main(export_tune, str(bundle), *options)
 
 
 def _main(module: ModuleType, *arguments: str) -> None:

@@ -1,5 +1,8 @@
 """A run becomes a bundle that anybody can run."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +12,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from export.bundle import load_bundle
+from export.bundle import BundleError, load_bundle
 from export.graph import DeployedNetwork
 from export.head import logits_tensor
+from export.lock import locked
 from tests.export.commands import export
 from tests.export.conftest import SIZE
 from train.checkpoint import load_run
@@ -49,7 +53,7 @@ def test_any_batch_and_size_gives_what_pytorch_gives(
     exported: Path, run: Path, batch: int, height: int, width: int
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
-    mask, logits = session(exported).run(None, {"image": images})
+    mask, logits = session(exported).run(["mask", "logits"], {"image": images})
     with torch.inference_mode():
         expected = DeployedNetwork(load_run(run).network).eval()(torch.from_numpy(images))
     np.testing.assert_array_equal(mask, expected[0].numpy())
@@ -80,6 +84,65 @@ def test_fixed_shapes_and_no_logits_by_flag(run: Path, tmp_path: Path) -> None:
     manifest = load_bundle(tmp_path / "fixed").manifest
     assert not manifest.verified
     assert not manifest.input.dynamic_size
+
+
+def test_the_confidence_is_the_softmax_of_the_class_given(exported: Path, run: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (1, *SIZE, 3), np.uint8)
+    mask, confidence = session(exported).run(["mask", "confidence"], {"image": images})
+    with torch.inference_mode():
+        logits = load_run(run).network(torch.from_numpy(images).permute(0, 3, 1, 2)).logits
+        shares = torch.nn.functional.interpolate(logits, SIZE, mode="bilinear").softmax(dim=1)
+    of_class = np.take_along_axis(shares.numpy(), mask[:, None].astype(np.int64), 1)[:, 0]
+    assert confidence.dtype == np.uint8
+    assert np.abs(255 * of_class - confidence).max() <= 0.5 + 1e-2
+
+
+def test_again_with_nothing_changed_keeps_files_and_proof(
+    bundle_root: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--logits", "--confidence", "--precision", "fp16")
+    bundle = bundle_root.rename(bundle_root.with_name("small"))
+    before = {path.name: path.stat().st_mtime_ns for path in bundle.glob("*.onnx")}
+    export(run, bundle, *options)
+    export(run, bundle, *options)
+    assert {path.name: path.stat().st_mtime_ns for path in bundle.glob("*.onnx")} == before
+    printed = capsys.readouterr().out
+    for name in before:
+        assert f"{name}: same weights, options and versions: reused\n" in printed
+        assert f"{name}: same weights, options and versions: reused, and its proof\n" in printed
+    assert all(record.verified for record in load_bundle(bundle).manifest.files.values())
+
+
+def test_a_harmed_bundle_is_made_anew_and_says_why(
+    bundle_root: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.truncate(bundle_root / "model.onnx", 1000)
+    with pytest.raises(BundleError, match="not what the manifest's sha256"):
+        load_bundle(bundle_root)
+    export(run, bundle_root, "--no-verify", "--shapes", "fixed")
+    assert list(load_bundle(bundle_root).manifest.files) == ["onnx"]
+    assert "model.onnx: its content is not what the manifest's sha256 says" in capsys.readouterr().out
+
+
+def test_two_exports_at_once_are_refused(run: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "bundle", "export"), pytest.raises(UserError, match=r"bundle: another program is writing"):
+        export(run, tmp_path / "bundle", "--no-verify")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_no_half_bundle(run: Path, tmp_path: Path) -> None:
+    code = (
+        "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "runpy.run_module('export.onnx', run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-c", code, str(run), "--out", str(tmp_path / "bundle"), "--shapes", "fixed"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    message = done.stderr.strip().splitlines()[-1]
+    assert message == f"error: {tmp_path / 'bundle'}: cannot be written (File too large): make room and do it again"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_size_off_the_stride_is_refused(run: Path, tmp_path: Path) -> None:
