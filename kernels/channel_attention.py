@@ -56,6 +56,8 @@ class _ChannelAttention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Of X."""
         flat, weights = ctx.saved_tensors
-        of_weights = gradient @ flat.mT
-        slope = weights * (of_weights - (weights * of_weights).sum(2, keepdim=True)) / -ctx.temperature
-        return torch.baddbmm(weights.mT @ gradient, slope + slope.mT, flat), None
+        # It may be asked for within autocast, which would round its products.
+        with torch.autocast(flat.device.type, enabled=False):
+            of_weights = gradient @ flat.mT
+            slope = weights * (of_weights - (weights * of_weights).sum(2, keepdim=True)) / -ctx.temperature
+            return torch.baddbmm(weights.mT @ gradient, slope + slope.mT, flat), None

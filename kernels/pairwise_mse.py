@@ -118,9 +118,11 @@ class _ByDifference(torch.autograd.Function):
         """Of X_S and Y_S."""
         gradient = 2 * gradient[:, None, None]
         x, y = ctx.saved_tensors[:5], ctx.saved_tensors[5:]
-        if not y:
-            return _slope(x[0], x[1], x[2:], 2 * gradient), None, None, None
-        return _slope(x[0], x[1], y[2:], gradient), None, _slope(y[0], y[1], x[2:], gradient), None
+        # It may be asked for within autocast, which would round its products.
+        with torch.autocast(gradient.device.type, enabled=False):
+            if not y:
+                return _slope(x[0], x[1], x[2:], 2 * gradient), None, None, None
+            return _slope(x[0], x[1], y[2:], gradient), None, _slope(y[0], y[1], x[2:], gradient), None
 
 
 def _grams(student: Tensor, teacher: Tensor) -> tuple[Tensor, ...]:

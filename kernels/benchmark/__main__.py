@@ -1,7 +1,7 @@
 """Time and memory of every operation, beside the formula as public code writes it.
 
 python -m kernels.benchmark                      a table, on the GPU where there is one
-python -m kernels.benchmark --device cpu --sizes camvid --only pixel_kl --csv rows.csv
+python -m kernels.benchmark --device cpu --shapes camvid --only pixel_kl --csv rows.csv
 """
 
 import argparse
@@ -10,15 +10,14 @@ import datetime
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from kernels.benchmark.cases import FEATURES, LOGITS, Case, Inputs, cases
-from kernels.benchmark.measure import copy_rate, matrix_rate, milliseconds, peak_megabytes
+from kernels.benchmark.cases import SHAPES, SHAPES_ON_CPU, Case, Inputs, Loss, cases
+from kernels.benchmark.measure import copy_rate, free_bytes, matrix_rate, milliseconds, peak_megabytes
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,16 @@ class Row:
     size: str
     form: str
     forward_ms: float | None
+    """With no gradient wanted."""
     both_ms: float | None
     """Forward and backward; None for what has no gradient."""
     peak_mb: float | None
+    """Of both, above the inputs."""
     floor_ms: float
-    """Forward and backward, at the rate of a copy or of a matrix product, whichever takes longer."""
+    """Of both, at the rate of a copy or of a matrix product, whichever takes longer."""
+    gb_per_s: float | None
+    """What any form must move, over the time of both."""
+    gflop_per_s: float | None
     note: str
     device: str
     dtype: str
@@ -42,21 +46,46 @@ class Row:
     date: str
 
 
+@dataclass(frozen=True)
+class Bench:
+    """What is measured, and on what."""
+
+    device: torch.device
+    dtype: torch.dtype
+    bytes_per_s: float
+    operations_per_s: float
+    compiled: bool
+    budget_s: float
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to compute a case."""
+
+    name: str
+    loss: Loss
+    bytes_moved: float
+    """Forward and backward, as `operations`."""
+    operations: float
+    bytes_held: float
+
+
 def main() -> None:
     """Measure, print, write."""
     options = _options()
     torch.set_num_threads(options.threads)
     device, dtype = torch.device(options.device), getattr(torch, options.dtype)
-    rates = copy_rate(device), matrix_rate(device)
-    print(f"copy {rates[0] / 1e9:.1f} GB/s, fp32 matrix product {rates[1] / 1e9:.0f} GFLOP/s", file=sys.stderr)
+    rates = copy_rate(device), matrix_rate(device, dtype)
+    print(f"copy {rates[0] / 1e9:.1f} GB/s, matrix product {rates[1] / 1e9:.0f} GFLOP/s", file=sys.stderr)
+    bench = Bench(device, dtype, *rates, options.compile, options.budget)
     rows: list[Row] = []
-    for case in cases(options.sizes):
+    for case in cases(_shapes(options)):
         if options.only and case.operation not in options.only:
             continue
-        for row in _measure(case, device, dtype, rates, options):
+        for row in _measure(case, bench):
             rows.append(row)
             print(_line(row), flush=True)
-    _write(rows, options)
+            _write(rows, options)
 
 
 def _options() -> argparse.Namespace:
@@ -64,43 +93,66 @@ def _options() -> argparse.Namespace:
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, help=f"cpu or cuda (default: {default})")
     parser.add_argument("--dtype", default="float32", choices=("float32", "float16", "bfloat16"), help="of the maps")
-    sizes = [*LOGITS, *(name for name in FEATURES if name not in LOGITS)]
-    parser.add_argument("--sizes", nargs="+", choices=sizes, help="only these sizes (default: all)")
+    few = " ".join(SHAPES_ON_CPU)
+    parser.add_argument(
+        "--shapes", nargs="+", choices=("all", *SHAPES), help=f"only these (default: all on a GPU; on a CPU {few})"
+    )
     parser.add_argument("--only", nargs="+", metavar="OPERATION", help="only these operations (default: all)")
     parser.add_argument(
         "--threads", type=int, default=1, help="of the CPU (default: 1, timed by the thread's own clock)"
     )
-    parser.add_argument("--limit-gb", type=float, default=4.0, help="leave out eager forms with a larger matrix, in GB")
+    parser.add_argument("--budget", type=float, default=1.0, help="for the runs of one measurement, in s (default: 1)")
     parser.add_argument("--compile", action="store_true", help="torch.compile of the eager form as well; slow to start")
-    parser.add_argument("--json", type=Path, help="write the rows there")
-    parser.add_argument("--csv", type=Path, help="write the rows there")
+    parser.add_argument("--json", type=Path, help="write the rows there, as they come")
+    parser.add_argument("--csv", type=Path, help="write the rows there, as they come")
     return parser.parse_args()
 
 
-def _measure(
-    case: Case, device: torch.device, dtype: torch.dtype, rates: tuple[float, float], options: argparse.Namespace
-) -> Iterator[Row]:
-    inputs = case.inputs(device, dtype)
-    item = inputs["student"].element_size()
-    # The size names the label's resolution; a map may be smaller.
-    moved = case.maps[1] * item * case.size.batch * case.size.channels * case.size.height * case.size.width
-    floor_ms = 1000 * max(moved / rates[0], case.products[1] / rates[1])
-    forms: dict[str, Callable[[Inputs], Tensor]] = {"ours": case.ours, "eager": case.eager}
-    if options.compile:
-        forms["compiled"] = torch.compile(case.eager)
-    for form, loss in forms.items():
-        gigabytes = 4 * case.eager_elements / 1e9
-        if form != "ours" and gigabytes > options.limit_gb:
-            yield _row(case, form, (None, None, None), floor_ms, f"not run: a matrix of {gigabytes:.1f} GB", options)
+def _shapes(options: argparse.Namespace) -> tuple[str, ...]:
+    if options.shapes is None:
+        return SHAPES if options.device == "cuda" else SHAPES_ON_CPU
+    return SHAPES if "all" in options.shapes else tuple(options.shapes)
+
+
+def _measure(case: Case, bench: Bench) -> Iterator[Row]:
+    inputs = case.inputs(bench.device, bench.dtype)
+    for form in _forms(case, inputs, bench):
+        free = 0.8 * free_bytes(bench.device)
+        if form.bytes_held > free:
+            note = f"not run: it holds about {form.bytes_held / 1e9:.0f} GB, and {free / 1e9:.0f} are free"
+            yield _row(case, form, (None, None, None), note, bench)
             continue
-        yield _row(case, form, _cost(loss, inputs, device), floor_ms, "", options)
+        try:
+            cost, note = _cost(form.loss, inputs, bench), ""
+        except RuntimeError as error:  # out of memory, or a compiler that gave up
+            cost, note = (None, None, None), f"failed: {str(error).splitlines()[0]}"
+        yield _row(case, form, cost, note, bench)
+
+
+def _forms(case: Case, inputs: Inputs, bench: Bench) -> Iterator[Form]:
+    item = inputs["student"].element_size()
+    moved, operations = case.maps[1] * item * case.size.elements, case.products[1]
+    eager_bytes = max(item, 4) * case.eager_elements
+    # Ours holds a few maps and what it copies of them in fp32.
+    yield Form("ours", case.ours, moved, operations, 4 * 4 * case.size.elements)
+    yield Form("eager", case.eager, moved, operations, eager_bytes)
+    if bench.compiled:
+        torch.compiler.reset()
+        yield Form("compiled", torch.compile(case.eager, dynamic=False), moved, operations, eager_bytes)
+    if case.yardstick is not None:
+        loss, of_yardstick = case.yardstick.loss, case.yardstick.products[1]
+        yield Form(case.yardstick.form, loss, moved, of_yardstick, 8 * item * case.size.elements)
 
 
 Cost = tuple[float | None, float | None, float | None]
 
 
-def _cost(loss: Callable[[Inputs], Tensor], inputs: Inputs, device: torch.device) -> Cost:
+def _cost(loss: Loss, inputs: Inputs, bench: Bench) -> Cost:
     """(forward ms, forward and backward ms, peak MB)."""
+
+    def forward() -> None:
+        with torch.no_grad():
+            loss(inputs)
 
     def both() -> None:
         inputs["student"].grad = None
@@ -108,34 +160,44 @@ def _cost(loss: Callable[[Inputs], Tensor], inputs: Inputs, device: torch.device
         if value.requires_grad:
             torch.autograd.backward(value)
 
-    forward = milliseconds(lambda: loss(inputs), device)
-    has_gradient = loss(inputs).requires_grad
-    return forward, milliseconds(both, device) if has_gradient else None, peak_megabytes(both, device)
+    forward_ms, both_ms = (milliseconds(run, bench.device, bench.budget_s) for run in (forward, both))
+    has_gradient = inputs["student"].grad is not None
+    return forward_ms, both_ms if has_gradient else None, peak_megabytes(both, bench.device)
 
 
-def _row(case: Case, form: str, cost: Cost, floor_ms: float, note: str, options: argparse.Namespace) -> Row:
-    name = torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or platform.machine()
-    forward, both, peak = (None if value is None else round(value, 3) for value in cost)
+def _row(case: Case, form: Form, cost: Cost, note: str, bench: Bench) -> Row:
+    forward, both, peak = cost
+    taken = both or forward
+    seconds = None if taken is None else taken / 1000
+    floor_s = max(form.bytes_moved / bench.bytes_per_s, form.operations / bench.operations_per_s)
+    cuda = bench.device.type == "cuda"
     return Row(
         operation=case.operation,
         size=str(case.size),
-        form=form,
-        forward_ms=forward,
-        both_ms=both,
-        peak_mb=peak,
-        floor_ms=round(floor_ms, 3),
+        form=form.name,
+        forward_ms=_rounded(forward),
+        both_ms=_rounded(both),
+        peak_mb=_rounded(peak),
+        floor_ms=round(1000 * floor_s, 3),
+        gb_per_s=_rounded(form.bytes_moved / seconds / 1e9) if seconds else None,
+        gflop_per_s=_rounded(form.operations / seconds / 1e9) if seconds and form.operations else None,
         note=note,
-        device=name,
-        dtype=options.dtype,
+        device=torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
+        dtype=str(bench.dtype).removeprefix("torch."),
         torch=torch.__version__,
-        threads=options.threads,
+        threads=torch.get_num_threads(),
         date=datetime.date.today().isoformat(),
     )
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
 def _line(row: Row) -> str:
-    numbers = ("-" if value is None else f"{value:.1f}" for value in (row.forward_ms, row.both_ms, row.peak_mb))
-    forward, both, peak = numbers
+    forward, both, peak = (
+        "-" if value is None else f"{value:.1f}" for value in (row.forward_ms, row.both_ms, row.peak_mb)
+    )
     return (
         f"{row.operation:24} {row.size:26} {row.form:9} forward {forward:>9} ms  both {both:>9} ms  "
         f"floor {row.floor_ms:8.2f} ms  peak {peak:>8} MB  {row.note}"

@@ -30,9 +30,10 @@ def channel_kl(student: Tensor, teacher: Tensor, temperature: float = 4.0) -> Te
     return temperature**2 * F.kl_div(q, p, reduction="sum") / (student.shape[0] * student.shape[1])
 
 
-def cross_entropy_upsampled(logits: Tensor, label: Tensor) -> Tensor:
-    """Upsampled logits."""
-    logits = F.interpolate(logits, label.shape[1:], mode="bilinear")
+def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
+    """Logits upsampled where they are smaller than the label."""
+    if logits.shape[2:] != label.shape[1:]:
+        logits = F.interpolate(logits, label.shape[1:], mode="bilinear")
     return F.cross_entropy(logits, label.long(), ignore_index=255)
 
 
@@ -86,19 +87,26 @@ def class_means(features: Tensor, label: Tensor, classes: int) -> Tensor:
     return F.cosine_similarity(features, centre, dim=1).mean()
 
 
-def position_attention(features: Tensor, grid: int = 5) -> Tensor:
+def position_attention(query: Tensor, key: Tensor, value: Tensor, grid: int = 5) -> Tensor:
     """A loop over blocks with their attention matrices."""
-    rows, columns = (side // grid for side in features.shape[2:])
-    total = features.new_zeros(())
+    rows, columns = (side // grid for side in value.shape[2:])
+    attended = torch.zeros_like(value)
     for y in range(grid):
         for x in range(grid):
-            block = features[:, :, y * rows : (y + 1) * rows, x * columns : (x + 1) * columns].flatten(2)
-            total = total + (block @ F.softmax(block.mT @ block / 2, 2).mT).mean()
-    return total / grid**2
+            ys, xs = slice(y * rows, (y + 1) * rows), slice(x * columns, (x + 1) * columns)
+            q, k, v = (m[:, :, ys, xs].flatten(2) for m in (query, key, value))
+            attended[:, :, ys, xs] = (v @ F.softmax(q.mT @ k / 2, 2).mT).view(attended[:, :, ys, xs].shape)
+    return attended
 
 
 def channel_attention(features: Tensor) -> Tensor:
     """The energy turned around by its maximum, as in DANet."""
     flat = features.flatten(2)
     energy = flat @ flat.mT
-    return (F.softmax((energy.amax(2, keepdim=True) - energy) / 2, 2) @ flat).mean()
+    return F.softmax((energy.amax(2, keepdim=True) - energy) / 2, 2) @ flat
+
+
+def self_attention(features: Tensor) -> Tensor:
+    """The vendor's attention of a map with itself: what a fused kernel reaches on this device."""
+    flat = features.flatten(2).mT.contiguous()[:, None]
+    return F.scaled_dot_product_attention(flat, flat, flat, scale=1.0).mean()

@@ -1,6 +1,7 @@
 """Time and memory of one computation, and the rates that a device reaches at best."""
 
 import ctypes
+import functools
 import statistics
 import sys
 import time
@@ -14,18 +15,21 @@ Computation = Callable[[], Tensor]
 
 
 def milliseconds(run: Callable[[], object], device: torch.device, budget_s: float = 2.0) -> float:
-    """Median over as many warm runs as fit the budget, at least 3 and at most 50.
+    """Median over as many warm runs as fit the budget, at least 3 and at most 50; one where a run takes over 10 s.
 
     On a CPU with one thread it is the thread's own time, which other load on the machine does not change.
     """
-    run()
+    once = _cuda_once if device.type == "cuda" else _cpu_once
+    least = 3 if once(run) < 10_000 else 1
     times: list[float] = []
-    while len(times) < 3 or (sum(times) < 1000 * budget_s and len(times) < 50):
-        times.append(_cuda_once(run) if device.type == "cuda" else _cpu_once(run))
+    while len(times) < least or (sum(times) < 1000 * budget_s and len(times) < 50):
+        times.append(once(run))
     return statistics.median(times)
 
 
 def _cuda_once(run: Callable[[], object]) -> float:
+    # Inputs that the last run left in the cache would cost nothing; and filling gives the host time to launch.
+    _larger_than_caches().zero_()
     start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     stop = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     start.record()
@@ -33,6 +37,11 @@ def _cuda_once(run: Callable[[], object]) -> float:
     stop.record()
     torch.cuda.synchronize()
     return float(start.elapsed_time(stop))
+
+
+@functools.cache
+def _larger_than_caches() -> Tensor:
+    return torch.empty(1 << 28, dtype=torch.uint8, device="cuda")
 
 
 def _cpu_once(run: Callable[[], object]) -> float:
@@ -65,6 +74,16 @@ def _resident(key: str) -> float:
     return 1024 * float(status.split(f"{key}:")[1].split()[0])
 
 
+def free_bytes(device: torch.device) -> float:
+    """Memory that a computation may take; infinite where the system does not tell."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        return float(torch.cuda.mem_get_info()[0])
+    if sys.platform != "linux":
+        return float("inf")
+    return 1024 * float(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0])
+
+
 def copy_rate(device: torch.device) -> float:
     """Bytes per second, read and written, of a copy that no cache holds."""
     source = torch.empty(1 << 26, device=device)
@@ -72,8 +91,8 @@ def copy_rate(device: torch.device) -> float:
     return 8 * source.numel() / (milliseconds(lambda: target.copy_(source), device) / 1000)
 
 
-def matrix_rate(device: torch.device) -> float:
-    """Operations per second of a large fp32 matrix product, a multiplication and an addition counted as two."""
+def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations per second of a large matrix product, a multiplication and an addition counted as two."""
     side = 4096 if device.type == "cuda" else 1024
-    a = torch.randn(side, side, device=device)
+    a = torch.randn(side, side, device=device, dtype=dtype)
     return 2 * side**3 / (milliseconds(lambda: a @ a, device) / 1000)

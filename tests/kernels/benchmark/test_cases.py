@@ -1,11 +1,12 @@
 import pytest
 import torch
 
-from kernels.benchmark.cases import Case, Size, on_features, on_logits
+from kernels.benchmark.cases import Case, Size, on_features, on_logits, on_pairs
 from kernels.benchmark.measure import milliseconds, peak_megabytes
 
 CPU = torch.device("cpu")
-TINY = [*on_logits(Size("tiny", 2, 5, 8, 12)), *on_features(Size("tiny", 2, 6, 10, 10))]
+FEATURES = Size("tiny", 2, 6, 10, 10)
+TINY = [*on_logits(Size("tiny", 2, 5, 8, 12)), *on_pairs(FEATURES), *on_features(FEATURES)]
 # Public code gives the condensed maps themselves, and ignored pixels a similarity of 1.
 OTHER_RESULT = ("condensation", "class_means")
 
