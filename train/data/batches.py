@@ -73,7 +73,7 @@ def _checked(loader: "data.DataLoader[Any]") -> Iterator[Batch]:
     for batch in loader:
         if isinstance(batch, UserError):
             raise batch
-        yield batch._replace(broken=tuple(batch.broken))  # pinning memory makes lists of tuples
+        yield batch._replace(broken=tuple(batch.broken))  # some versions of torch pin tuples as lists
 
 
 class _Positions(data.Sampler[list[int]]):
