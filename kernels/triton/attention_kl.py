@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """`kernels.attention_kl` on the GPU: the scores of a tile of queries and keys live in registers, and nowhere else.
 
 With s, t the scores of student and teacher over τ, a row is KL(p ‖ q) = Σ_j p_j (t_j - s_j) + log Σ e^s - log Σ e^t.

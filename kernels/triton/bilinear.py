@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """Bilinear upsampling inside a kernel: where each output pixel reads, as tables.
 
 The same taps as `torch.nn.functional.interpolate`. Forward and backward read one table, so they cannot disagree.

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """`kernels.channel_kl` on the GPU: one pass over both maps forward, one backward.
 
 A row is one channel of one image. Forward, programs scan pieces of it with a running maximum, and a small kernel

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """The passes of `kernels.condensation` over all channels, on the GPU; what is left is of shape (N, P) or (N, C).
 
 A soft or thresholded matrix needs only its own pixel, so one pass gives matrix and magnitudes. A matrix that keeps a

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """`kernels.cross_entropy` on the GPU, for logits at the label's resolution: read once a direction."""
 
 from typing import Any

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """`kernels.cross_entropy` of low-resolution logits: no tensor of the label's resolution and C channels exists.
 
 Backward, a program owns some *cells*, the squares between four neighbouring logits; see

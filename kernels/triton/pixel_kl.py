@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """`kernels.pixel_kl` on the GPU: both logits are read once a direction, the gradient is written once."""
 
 from typing import Any

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """`kernels.pixel_kl` at a higher resolution than its logits': no tensor of that resolution and C channels exists.
 
 Backward, a program owns some *cells*, the squares between four neighbouring logits: it visits their output pixels with

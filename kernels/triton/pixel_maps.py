@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """The maps ``(N, H, W)`` that go with logits: label, scales of student and teacher, weight."""
 
 from typing import Any

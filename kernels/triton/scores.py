@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """Inner products of the pixels of two maps, a tile at a time."""
 
 from typing import NamedTuple
