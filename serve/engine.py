@@ -47,11 +47,7 @@ class OnnxRuntimeEngine:
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         path = bundle.file(DEFAULT_ROLE)
         providers = _providers(device)
-        try:
-            self._session = open_session(path, threads, providers, bundle.record(DEFAULT_ROLE).session)
-        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
-            reason = str(error).strip().splitlines()[0]
-            raise BundleError(f"{path}: ONNX Runtime cannot load it ({reason}): export the bundle again") from None
+        self._session = open_session(path, threads, providers, bundle.record(DEFAULT_ROLE).session)
         if self._session.get_providers()[0] != _PROVIDERS[device]:
             raise _no_device(device)
         _check_graph(self._session, bundle.manifest, str(path))
