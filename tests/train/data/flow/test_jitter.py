@@ -20,14 +20,20 @@ def test_the_flow_leads_from_the_image_to_the_moved_one(seed: int) -> None:
     assert error.mean() < 2 < 0.3 * unmoved.mean()
 
 
-def test_whole_pixels_are_exact() -> None:
-    """A shift by whole pixels, of which the image holds 12.5 shares: every visible point is found again."""
-    spec = JitterSpec(shift=0.1, zoom=0, turn=0)
-    moved, flow = jitter(IMAGE, spec, Draws([3 / 96, -2 / 72]))  # type: ignore[arg-type]
-    assert np.allclose(flow.displacement, [3, -2], atol=1e-5)
-    assert np.array_equal(moved[:-2, 3:], IMAGE[2:, :-3])
-    assert np.array_equal(flow.visible[2:, :-3], np.ones((70, 93), bool))
-    assert flow.visible.sum() == 70 * 93
+def test_the_motion_is_what_was_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    shifts = [jitter(IMAGE, JitterSpec(shift=0.1, zoom=0, turn=0), rng)[1].displacement for _ in range(20)]
+    assert all(np.ptp(shift, axis=(0, 1)).max() < 1e-4 for shift in shifts)  # the same for every pixel
+    largest = np.abs([shift[0, 0] for shift in shifts]).max(axis=0)
+    assert (largest <= (9.6, 7.2)).all()
+    assert (largest > (6, 4)).all()
+    _, zoomed = jitter(IMAGE, JitterSpec(shift=0, zoom=0.1, turn=0), rng)
+    left, right = zoomed.displacement[36, [0, 95], 0]
+    assert left == pytest.approx(-right, abs=1e-3)  # about the centre
+    assert 0 < abs(left) <= 0.1 * 47.5
+    _, turned = jitter(IMAGE, JitterSpec(shift=0, zoom=0, turn=3), rng)
+    assert np.hypot(*turned.displacement[36, 48]) < 0.05
+    assert 0 < abs(turned.displacement[36, 0, 1]) <= 47.5 * np.sin(np.radians(3)) + 0.05
 
 
 def test_no_motion_is_the_image_itself() -> None:
@@ -35,13 +41,3 @@ def test_no_motion_is_the_image_itself() -> None:
     assert np.array_equal(moved, IMAGE)
     assert not flow.displacement.any()
     assert flow.visible.all()
-
-
-class Draws:
-    """A generator whose first draw, the shift, is given; nothing else moves."""
-
-    def __init__(self, shift: list[float]) -> None:
-        self._shift = shift
-
-    def uniform(self, _low: float, _high: float, size: int | None = None) -> object:
-        return np.array(self._shift) if size else 0.0
