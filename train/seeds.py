@@ -45,9 +45,9 @@ def table(results: list[Scored], seeds: list[int]) -> Table:
     first = results[0]
     for key in first.scores:
         shown.add_column(SCORES[key], justify="right")
-        shown.add_column("against the first, seed by seed", justify="right")
+        shown.add_column("each seed against the first config", justify="right")
     for result in results:
-        cells = [str(result.config)]
+        cells = [f"{result.config.parent.name}/{result.config.stem}"]
         for key, values in result.scores.items():
             differences = [value - other for value, other in zip(values, first.scores[key], strict=True)]
             cells += [_spread(values), "" if result is first else " ".join(f"{value:+.4f}" for value in differences)]

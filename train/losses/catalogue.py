@@ -27,7 +27,8 @@ def _paragraph(loss: type[LossConfig], cost: dict[str, str] | None) -> str:
 
 
 def _scope(cost: dict[str, str]) -> str:
-    return f"alone, {cost['batch']} images of {cost['size']}, {cost['device']}, {cost['threads']} thread"
+    where = f"{cost['batch']} images of {cost['size']}, {cost['device']}, {cost['threads']} thread"
+    return f"alone, as in configs/camvid/{cost['config']}.yaml, {where}"
 
 
 def read_costs() -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""``python -m train.losses.cost``: time and memory of every loss, on the maps of the CamVid teacher and student."""
+"""``python -m train.losses.cost``: time and memory of every loss, as the configs of CamVid have it."""
 
 import argparse
 import csv
@@ -11,36 +11,31 @@ from torch import Tensor
 
 from kernels.benchmark.measure import milliseconds, peak_megabytes
 from train.command import command
+from train.config import RunConfig
 from train.data.batches import Batch
+from train.errors import UserError
 from train.losses.catalogue import COSTS
 from train.losses.contract import LossConfig, Needs, Views
-from train.losses.registry import LOSSES
+from train.losses.registry import LOSSES, AnyLossConfig
 from train.models.build import build_model
-from train.models.config import ModelConfig
 from train.models.smp import SmpNetwork
 from train.models.tap_shapes import TapShapes, tap_shapes
 from train.progress import progress
+from train.settings import load_config
 from train.views import assemble, shown, taught
 
 # CamVid is 360 x 480, and 360 is no multiple of the networks' strides: the next size above.
 _SIZE = (384, 480)
 _CLASSES = 11
-STUDENT = ModelConfig(
-    architecture="deeplabv3plus", encoder="efficientnet_lite0", encoder_depth=4, decoder={"decoder_channels": 64}
-)
-TEACHER = ModelConfig(
-    architecture="fpn",
-    encoder="efficientnet_lite2",
-    decoder={"decoder_pyramid_channels": 128, "decoder_segmentation_channels": 96},
-)
-"""Those of configs/camvid, without weights."""
+CONFIGS = Path("configs/camvid")
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one loss costs a step, with its start settings."""
+    """What one loss costs a step, with the settings of a config."""
 
     loss: str
+    config: str
     ms: float
     """Forward, and backward to the taps: median."""
     mib: float | None
@@ -58,19 +53,33 @@ def main() -> None:
     device = torch.device(options.device)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    student, teacher = (build_model(config, _CLASSES).to(device) for config in (STUDENT, TEACHER))
+    student, teacher = (_network(options.configs / name, device) for name in ("student.yaml", "teacher.yaml"))
     teacher.eval().requires_grad_(False)
-    chosen = [loss for loss in LOSSES if not options.only or _name(loss) in options.only]
-    batch = _batch(options.batch, device)
-    rows = []
-    for loss in progress(chosen, "cost", len(chosen)):
-        rows.append(_measure(loss, batch, student, teacher, options.threads))
+    shipped = {name: found for name, found in _losses(options.configs).items() if name in (options.only or [name])}
+    batch, rows = _batch(options.batch, device), []
+    for config, path in progress(shipped.values(), "cost", len(shipped)):
+        rows.append(_measure(config, path, batch, student, teacher, options.threads))
         print(f"{rows[-1].loss:14} {rows[-1].ms:8.1f} ms {rows[-1].mib or float('nan'):8.1f} MiB", flush=True)
     _write(rows, options.csv)
 
 
-def _measure(loss: type[LossConfig], batch: Batch, student: SmpNetwork, teacher: SmpNetwork, threads: int) -> Row:
-    config = loss()
+def _losses(folder: Path) -> dict[str, tuple[AnyLossConfig, Path]]:
+    """By name, the settings of each loss and the config that has them, in the order of the registry."""
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise UserError(f"--configs {folder}: no configs here: give the folder of CamVid's")
+    found = {loss.name: (loss, path) for path in paths for loss in load_config(RunConfig, "cost", [str(path)]).losses}
+    return {name: found[name] for name in map(_name, LOSSES) if name in found}
+
+
+def _network(path: Path, device: torch.device) -> SmpNetwork:
+    model = load_config(RunConfig, "cost", [str(path)]).model.model_copy(update={"weights": "none"})
+    return build_model(model, _CLASSES).to(device)
+
+
+def _measure(
+    config: AnyLossConfig, path: Path, batch: Batch, student: SmpNetwork, teacher: SmpNetwork, threads: int
+) -> Row:
     needs, device = config.needs, batch.image.device
     shapes = TapShapes(
         classes=_CLASSES,
@@ -88,9 +97,18 @@ def _measure(loss: type[LossConfig], batch: Batch, student: SmpNetwork, teacher:
     megabytes = peak_megabytes(run, device)
     mib = None if megabytes is None else round(megabytes * 1e6 / 2**20, 1)
     ms = round(milliseconds(run, device), 1)
-    size = "x".join(str(side) for side in _SIZE)
-    today = date.today().isoformat()
-    return Row(_name(loss), ms, mib, len(batch.image), size, _device_name(device), threads, torch.__version__, today)
+    return Row(
+        loss=config.name,
+        config=path.stem,
+        ms=ms,
+        mib=mib,
+        batch=len(batch.image),
+        size="x".join(str(side) for side in _SIZE),
+        device=_device_name(device),
+        threads=threads,
+        torch=torch.__version__,
+        date=date.today().isoformat(),
+    )
 
 
 def _views(batch: Batch, student: SmpNetwork, teacher: SmpNetwork, needs: Needs) -> tuple[Views, list[Tensor]]:
@@ -138,6 +156,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where (default: cpu)")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default: 1, by the thread's own clock)")
     parser.add_argument("--only", nargs="+", metavar="LOSS", help="only these (default: all)")
+    parser.add_argument(
+        "--configs", type=Path, default=CONFIGS, help=f"folder with the settings and networks (default: {CONFIGS})"
+    )
     parser.add_argument("--csv", type=Path, default=COSTS, help="table to write (default: the committed one)")
     return parser.parse_args()
 
