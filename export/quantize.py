@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from export.bundle import Bundle, BundleError, add_file, file_record, load_bundle, new_file
+from export.graph import make_graph
+from export.int8.finetune import finetune
 from export.int8.images import CalibrationImage, choose_images
 from export.int8.latency import time_in_turn
 from export.int8.layers import find_layers
@@ -32,9 +34,10 @@ from export.readme import write_readme
 from export.runner import NotHere, OnnxRuntimeRunner, Runner
 from export.student import load_student
 from export.versions import versions
+from train.checkpoint import TrainedNetwork
 from train.command import command
 from train.errors import UserError
-from train.models.smp import SmpNetwork
+from train.run_directory import RunDirectory
 
 _FILE = "model.int8.onnx"
 
@@ -44,7 +47,8 @@ class Job:
     """What is quantised, by what, and how."""
 
     bundle: Bundle
-    network: SmpNetwork
+    trained: TrainedNetwork
+    checkpoint: Path
     images: list[CalibrationImage]
     pictures: Pictures
     settings: Settings
@@ -78,10 +82,11 @@ def _job(options: argparse.Namespace) -> Job:
     settings = _settings(options)
     torch.set_num_threads(options.threads)
     bundle = load_bundle(options.bundle)
-    trained = load_student(bundle, options.run)
+    trained, student = load_student(bundle, options.run), bundle.manifest.student
     return Job(
         bundle=bundle,
-        network=trained.network,
+        trained=trained,
+        checkpoint=RunDirectory(options.run or Path(student["run"])).checkpoint(student["checkpoint"]),
         images=choose_images(options.calibration, options.images_count, options.seed),
         pictures=choose_pictures(options.images, options.masks, trained.config.data),
         settings=settings,
@@ -118,13 +123,8 @@ def _unchanged(job: Job) -> bool:
 
 def _quantise(job: Job) -> Report:
     bundle, manifest = job.bundle, job.bundle.manifest
-    graph, settings = bundle.file(DEFAULT_ROLE), job.settings
-    model = onnx.load(graph)
-    layers = find_layers(model, graph)
-    ranges = measure_ranges(graph, layers, manifest.input, job.images, settings.method, settings.percentile)
-    scorer = Scorer.of(model, manifest, job.pictures, settings.score_images, job.threads)
-    selection = select(model, layers, ranges, scorer, settings)
     with new_file(bundle.root / _FILE) as path:
+        selection = _select(job, path)
         describe(selection.model, manifest, versions())
         onnx.save(selection.model, path)
         record = file_record(
@@ -135,15 +135,30 @@ def _quantise(job: Job) -> Report:
             versions=versions(),
         )
         worst = bundle.root.with_name(f"{bundle.root.name}-differences")
-        record = prove_file(manifest, INT8_ROLE, path, record, job.network, job.pictures, worst)
-        _check_drop(record, settings.max_drop, len(scorer))
+        record = prove_file(manifest, INT8_ROLE, path, record, job.trained.network, job.pictures, worst)
+        _check_drop(record, job.settings.max_drop, selection.scored)
         timings = _time(job, path, record)
         record = record.model_copy(update={"latency": [each.latency for each in timings if each.precision == "int8"]})
         entered = add_file(bundle.root, INT8_ROLE, path, record)
     write_readme(Bundle(bundle.root, entered))
-    report = _report(job, selection, len(scorer), record, timings)
+    report = _report(job, selection, record, timings)
     write_report(report, bundle.root / _FILE)
     return report
+
+
+def _select(job: Job, path: Path) -> Selection:
+    """The INT8 graph; ``path`` is for the fp32 graph that it is made from."""
+    graph, settings, manifest = job.bundle.file(DEFAULT_ROLE), job.settings, job.bundle.manifest
+    reference = onnx.load(graph)
+    layers, model = find_layers(reference, graph), reference
+    if settings.finetune:
+        network = finetune(job.trained, job.checkpoint, manifest.input, job.images, settings.finetune)
+        model = make_graph(network, manifest.input, manifest.output)
+        layers = find_layers(model, graph)
+    onnx.save(model, path)
+    ranges = measure_ranges(path, layers, manifest.input, job.images, settings.method, settings.percentile)
+    scorer = Scorer.of(reference, manifest, job.pictures, settings.score_images, job.threads)
+    return select(model, layers, ranges, scorer, settings)
 
 
 def _check_drop(record: FileRecord, max_drop: float, scored: int) -> None:
@@ -175,7 +190,7 @@ def _time(job: Job, path: Path, record: FileRecord) -> list[Timing]:
     return [Timing(precision=key[0], runtime=key[1], latency=latency) for key, latency in measured.items()]
 
 
-def _report(job: Job, selection: Selection, scored: int, record: FileRecord, timings: list[Timing]) -> Report:
+def _report(job: Job, selection: Selection, record: FileRecord, timings: list[Timing]) -> Report:
     assert record.accuracy is not None
     layers = [
         LayerReport(
@@ -190,8 +205,8 @@ def _report(job: Job, selection: Selection, scored: int, record: FileRecord, tim
         bundle=job.bundle.manifest.name,
         calibration=f"{len(job.images)} images of {job.calibration}, seed {job.seed}, by {job.settings.method}",
         max_drop=job.settings.max_drop,
-        scored=scored,
-        layer_scored=min(scored, job.settings.layer_images),
+        scored=selection.scored,
+        layer_scored=min(selection.scored, job.settings.layer_images),
         all_int8=selection.all_int8,
         accuracy=record.accuracy,
         bytes_fp32=job.bundle.record(DEFAULT_ROLE).size_bytes,
@@ -233,6 +248,14 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--layer-images", type=int, default=defaults.layer_images, help="pictures for each layer alone (default: 16)"
+    )
+    parser.add_argument(
+        "--finetune",
+        type=int,
+        default=defaults.finetune,
+        metavar="STEPS",
+        help="train so many steps more first, with the run's losses and teacher and layers that round as in INT8 "
+        "(default: 0)",
     )
     parser.add_argument("--images", type=Path, help="folder of images to score on (default: the val split of the run)")
     parser.add_argument("--masks", type=Path, help="folder of label masks with the images' stems (default: no labels)")

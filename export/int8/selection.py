@@ -23,6 +23,8 @@ class Selection:
     all_int8: Loss
     sensitivities: list[Sensitivity]
     """The most sensitive layer first."""
+    scored: int
+    """Pictures that the search was scored on."""
 
 
 def select(
@@ -50,4 +52,4 @@ def select(
     sensitivities = measure_sensitivity(layers, with_int8, scorer.part(settings.layer_images))
     ranked = [sensitivity.layer for sensitivity in sensitivities]
     kept = search(ranked, all_int8, lambda float_: scorer.loss(with_float(float_)), settings.max_drop)
-    return Selection(with_float(kept), kept, all_int8, sensitivities)
+    return Selection(with_float(kept), kept, all_int8, sensitivities, len(scorer))

@@ -17,3 +17,4 @@ class Settings(BaseModel):
     max_drop: float = Field(default=0.5, ge=0, description="points of mIoU; of agreement where there are no labels")
     score_images: int = Field(default=128, gt=0, description="pictures that the search is scored on")
     layer_images: int = Field(default=16, gt=0, description="of these, pictures that each layer is scored on")
+    finetune: int = Field(default=0, ge=0, description="steps of fine-tuning before, with layers rounding as in INT8")

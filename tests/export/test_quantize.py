@@ -163,3 +163,10 @@ def test_what_is_not_as_pytorch_says_is_not_kept(bundle_root: Path, calibration:
     with pytest.raises(BundleError, match=r"model\.int8\.onnx: it agrees with PyTorch on"):
         quantise(bundle_root, calibration, "--images", str(calibration), "--max-drop", "100")
     assert content(bundle_root) == before
+
+
+def test_finetuning_comes_before(bundle_root: Path, calibration: Path) -> None:
+    quantise(bundle_root, calibration, "--max-drop", "100", "--finetune", "1")
+    record = load_bundle(bundle_root).record("onnx_int8")
+    assert record.verified
+    assert record.options["finetune"] == 1
