@@ -5,6 +5,7 @@ from pathlib import Path
 
 from train.losses.contract import LossConfig, Needs
 from train.losses.registry import LOSSES
+from train.models.taps import Tap
 
 COSTS = Path(__file__).with_name("costs.csv")
 """Made by ``python -m train.losses.cost``."""
@@ -41,11 +42,21 @@ def read_costs() -> dict[str, dict[str, str]]:
 
 def described(needs: Needs) -> str:
     """Needs in words."""
-    taps = [("student", needs.student), ("teacher", needs.teacher)]
-    taps += [("student's neighbour", needs.neighbour_student), ("teacher's neighbour", needs.neighbour_teacher)]
-    words = [f"{who}: {', '.join(sorted(wanted))}" for who, wanted in taps if wanted]
+    words = _both("", needs.student, needs.teacher)
+    words += _both(" on a second frame", needs.neighbour_student, needs.neighbour_teacher)
     words += ["labels"] if needs.labels else []
     words += ["optical flow"] if needs.flow else []
     words += ["an adapter"] if needs.adapter else []
     words += ["a memory bank"] if needs.memory_bank else []
     return "; ".join(words)
+
+
+def _both(where: str, student: frozenset[Tap], teacher: frozenset[Tap]) -> list[str]:
+    if student == teacher:
+        return [f"both networks{where}: {_listed(student)}"] if student else []
+    return [f"{who}{where}: {_listed(taps)}" for who, taps in (("student", student), ("teacher", teacher)) if taps]
+
+
+def _listed(taps: frozenset[Tap]) -> str:
+    """Stages in the order of their strides, after the others."""
+    return ", ".join(sorted(taps, key=lambda tap: (tap.startswith("stride:"), len(tap), tap)))
