@@ -28,6 +28,7 @@ MAX_MIOU_DROP = {"fp32": 0.0, "fp16": 0.002, "int8": 0.005}
 """Where labels are: with no more mIoU lost than this, less agreement is well. `export.quantize` may record another."""
 
 _WORST = 6
+_WORKERS_SLEEP = {"session.intra_op.allow_spinning": "0"}
 _RED, _WHITE = (255, 0, 0), (255, 255, 255)
 _DARKENED, _GAP = 0.35, 6
 
@@ -121,7 +122,9 @@ def _open(manifest: Manifest, files: Mapping[str, tuple[Path, FileRecord]]) -> t
     runners, reasons = {}, {}
     for role, (path, record) in files.items():
         try:
-            runners[role] = open_runner(path, record, manifest, torch.get_num_threads())
+            # PyTorch computes in between, and would share its cores with workers that wait for the next picture.
+            waiting = record.model_copy(update={"session": {**record.session, **_WORKERS_SLEEP}})
+            runners[role] = open_runner(path, waiting, manifest, torch.get_num_threads())
         except NotHere as error:
             reasons[role] = str(error)
     return runners, reasons

@@ -72,7 +72,9 @@ def open_runner(path: Path, record: FileRecord, manifest: Manifest, threads: int
     if record.runtime == "onnxruntime":
         return OnnxRuntimeRunner(path, record, manifest, threads)
     if record.runtime == "openvino":
-        from export.openvino_runner import OpenVinoRunner  # only where it is asked for
+        from export.openvino_runner import OpenVinoRunner  # these two are imported where there is such a file
 
         return OpenVinoRunner(path, manifest, threads)
-    raise NotHere(f"{record.runtime} is not installed here")
+    from export.plan_runner import PlanRunner
+
+    return PlanRunner(path, record, manifest)
