@@ -1,4 +1,4 @@
-"""What computes a file of a bundle, whatever its runtime (no torch)."""
+"""What computes a file of a bundle, whatever its runtime."""
 
 from pathlib import Path
 from typing import Any, Protocol
