@@ -7,13 +7,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from PIL import Image
 from torch import nn
 
 from export.bundle import load_bundle
 from export.fp16 import to_fp16
 from export.graph import make_graph
+from export.int8.images import choose_images
+from export.int8.layers import find_layers
+from export.int8.qdq import quantise
+from export.int8.ranges import measure_ranges
 from export.manifest import InputSpec, OutputSpec
 from export.tensorrt.build import BuildOptions, Built, build_plan
 from export.tensorrt.flavour import TensorRt
@@ -38,33 +41,16 @@ def graph(architecture: str, spec: InputSpec) -> onnx.ModelProto:
     return make_graph(network, spec, OutputSpec(confidence="confidence"))
 
 
-def to_int8(model: onnx.ModelProto, path: Path, spec: InputSpec) -> onnx.ModelProto:
-    """With quantised convolutions, in the form that TensorRT takes: symmetric, per channel, no quantised bias."""
-    onnx.save(model, path)
-    quantize_static(
-        path,
-        path.with_suffix(".int8.onnx"),
-        OneImage(spec),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv"],
-        per_channel=True,
-        activation_type=QuantType.QInt8,
-        weight_type=QuantType.QInt8,
-        extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
-    )
-    return onnx.load(path.with_suffix(".int8.onnx"))
-
-
-class OneImage(CalibrationDataReader):  # type: ignore[misc]
-    """One image of noise."""
-
-    def __init__(self, spec: InputSpec) -> None:
-        shape = (1, spec.height, spec.width, 3)
-        self._images = iter([np.random.default_rng(0).integers(0, 256, shape, np.uint8)])
-
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        image = next(self._images, None)
-        return None if image is None else {"image": image}
+def to_int8(model: onnx.ModelProto, folder: Path, spec: InputSpec) -> onnx.ModelProto:
+    """With all of its layers quantised, calibrated on an image of noise."""
+    graph, images = folder / "graph.onnx", folder / "images"
+    onnx.save(model, graph)
+    images.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (spec.height, spec.width, 3), np.uint8)
+    Image.fromarray(noise).save(images / "noise.png")
+    layers = find_layers(model, graph)
+    ranges = measure_ranges(graph, layers, spec, choose_images(images, count=1, seed=0), "minmax", percentile=100.0)
+    return quantise(model, ranges, layers)
 
 
 def build(trt: TensorRt, model: onnx.ModelProto, path: Path, spec: InputSpec) -> Built:
@@ -80,7 +66,7 @@ def build(trt: TensorRt, model: onnx.ModelProto, path: Path, spec: InputSpec) ->
 def check_in_every_precision(trt: TensorRt, model: onnx.ModelProto, folder: Path, spec: InputSpec) -> None:
     single = count_precisions(build(trt, model, folder / "fp32.onnx", spec).layers)
     half = count_precisions(build(trt, to_fp16(model, folder / "fp32.onnx"), folder / "fp16.onnx", spec).layers)
-    int8 = count_precisions(build(trt, to_int8(model, folder / "q.onnx", spec), folder / "int8.onnx", spec).layers)
+    int8 = count_precisions(build(trt, to_int8(model, folder, spec), folder / "int8.onnx", spec).layers)
     assert single["fp32"] > 10
     assert single["uint8"] >= 1  # the mask
     assert {"fp16", "int8"}.isdisjoint(single)
