@@ -80,7 +80,7 @@ def _time(bundle: Bundle, path: Path, pictures: Pictures, options: argparse.Name
 
 def _latency_table(latency: dict[str, Latency]) -> Table:
     first = latency[DEFAULT_ROLE]
-    title = f"{first.scope}; {first.threads} threads, {first.samples} samples, {first.device}"
+    title = f"{first.scope}; threads: {first.threads}, samples: {first.samples}, {first.device}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
     for column in ("file", "runtime"):
         table.add_column(column, no_wrap=True)

@@ -2,9 +2,7 @@
 
 import argparse
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
@@ -15,11 +13,12 @@ from rich.markdown import Markdown
 from export.bundle import Bundle, BundleError, add_file, file_record, load_bundle, new_file
 from export.graph import make_graph
 from export.int8.finetune import finetune
-from export.int8.images import CalibrationImage, choose_images
+from export.int8.images import choose_images
+from export.int8.job import Job
 from export.int8.latency import time_in_turn
 from export.int8.layers import find_layers
 from export.int8.ranges import METHODS, measure_ranges
-from export.int8.report import LayerReport, Report, Timing, markdown, write_report
+from export.int8.report import Report, Timing, markdown, write_report
 from export.int8.score import Scorer
 from export.int8.selection import Selection, select
 from export.int8.settings import INT8_ROLE, Settings
@@ -27,14 +26,13 @@ from export.lock import locked
 from export.manifest import DEFAULT_ROLE, FileRecord
 from export.metadata import describe
 from export.openvino_runner import OpenVinoRunner
-from export.pictures import Pictures, choose_pictures
+from export.pictures import choose_pictures
 from export.preprocess import preprocess
 from export.proof import prove_file
 from export.readme import write_readme
 from export.runner import NotHere, OnnxRuntimeRunner, Runner
 from export.student import load_student
 from export.versions import versions
-from train.checkpoint import TrainedNetwork
 from train.command import command
 from train.errors import UserError
 from train.run_directory import RunDirectory
@@ -42,35 +40,11 @@ from train.run_directory import RunDirectory
 _FILE = "model.int8.onnx"
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is quantised, by what, and how."""
-
-    bundle: Bundle
-    trained: TrainedNetwork
-    checkpoint: Path
-    images: list[CalibrationImage]
-    pictures: Pictures
-    settings: Settings
-    seed: int
-    calibration: Path
-    samples: int
-    threads: int
-
-    @property
-    def made_with(self) -> dict[str, Any]:
-        """For the record: the same again gives the same file."""
-        rule = f"the {len(self.images)} images with the smallest sha256 of '{self.seed}:<name>'"
-        hashes = {image.path.name: image.sha256 for image in self.images}
-        calibration = {"folder": str(self.calibration), "rule": rule, "images": hashes}
-        return {**self.settings.model_dump(mode="json"), "calibration": calibration}
-
-
 def main() -> None:
     options = _options()
     job = _job(options)
     with locked(job.bundle.root, INT8_ROLE, wait_s=0):
-        if _unchanged(job):
+        if job.unchanged:
             print(f"{_FILE}: same graph, images, options and versions: reused, and its proof")
             return
         report = _quantise(job)
@@ -110,17 +84,6 @@ def _settings(options: argparse.Namespace) -> Settings:
         raise UserError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {first['msg']}") from None
 
 
-def _unchanged(job: Job) -> bool:
-    """Whether the file that is there would come out again, and its proof is on these very pictures."""
-    record = job.bundle.manifest.files.get(INT8_ROLE)
-    if record is None or not record.verified or record.accuracy is None:
-        return False
-    made_with = {key: value for key, value in record.options.items() if key != "kept_float"}
-    source = job.bundle.record(DEFAULT_ROLE).sha256
-    same = (made_with, record.source_sha256, record.versions) == (job.made_with, source, versions())
-    return same and record.accuracy.images_sha256 == job.pictures.digest()
-
-
 def _quantise(job: Job) -> Report:
     bundle, manifest = job.bundle, job.bundle.manifest
     with new_file(bundle.root / _FILE) as path:
@@ -141,7 +104,7 @@ def _quantise(job: Job) -> Report:
         record = record.model_copy(update={"latency": [each.latency for each in timings if each.precision == "int8"]})
         entered = add_file(bundle.root, INT8_ROLE, path, record)
     write_readme(Bundle(bundle.root, entered))
-    report = _report(job, selection, record, timings)
+    report = Report.of(job, selection, record, timings)
     write_report(report, bundle.root / _FILE)
     return report
 
@@ -188,32 +151,6 @@ def _time(job: Job, path: Path, record: FileRecord) -> list[Timing]:
     image = preprocess(job.pictures.read(0).image, manifest.input)
     measured = time_in_turn(runners, image, manifest.input, job.threads, job.samples)
     return [Timing(precision=key[0], runtime=key[1], latency=latency) for key, latency in measured.items()]
-
-
-def _report(job: Job, selection: Selection, record: FileRecord, timings: list[Timing]) -> Report:
-    assert record.accuracy is not None
-    layers = [
-        LayerReport(
-            layer=measured.layer.title,
-            kind=measured.layer.kind,
-            loss=measured.loss,
-            precision="fp32" if measured.layer in selection.kept_float else "int8",
-        )
-        for measured in selection.sensitivities
-    ]
-    return Report(
-        bundle=job.bundle.manifest.name,
-        calibration=f"{len(job.images)} images of {job.calibration}, seed {job.seed}, by {job.settings.method}",
-        max_drop=job.settings.max_drop,
-        scored=selection.scored,
-        layer_scored=min(selection.scored, job.settings.layer_images),
-        all_int8=selection.all_int8,
-        accuracy=record.accuracy,
-        bytes_fp32=job.bundle.record(DEFAULT_ROLE).size_bytes,
-        bytes_int8=record.size_bytes,
-        timings=timings,
-        layers=layers,
-    )
 
 
 def _options() -> argparse.Namespace:

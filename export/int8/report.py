@@ -6,8 +6,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from export.int8.job import Job
+from export.int8.layers import Layer
 from export.int8.score import Loss
-from export.manifest import Accuracy, Latency
+from export.int8.selection import Selection
+from export.int8.sensitivity import Sensitivity
+from export.manifest import DEFAULT_ROLE, Accuracy, FileRecord, Latency
 from train.run_directory import atomic_path
 
 _SAME_SPEED = 0.05
@@ -23,6 +27,13 @@ class LayerReport(BaseModel):
     kind: str
     loss: Loss = Field(description="with this layer alone in INT8")
     precision: str = Field(description="int8 or fp32, in the file that was written")
+
+    @classmethod
+    def of(cls, measured: Sensitivity, kept_float: list[Layer]) -> "LayerReport":
+        """From its measurement and the outcome of the search."""
+        layer = measured.layer
+        precision = "fp32" if layer in kept_float else "int8"
+        return cls(layer=layer.title, kind=layer.kind, loss=measured.loss, precision=precision)
 
 
 class Timing(BaseModel):
@@ -51,6 +62,27 @@ class Report(BaseModel):
     bytes_int8: int
     timings: list[Timing] = Field(description="measured in turn in one process; fp32 in ONNX Runtime first")
     layers: list[LayerReport] = Field(description="the most sensitive first")
+
+    @classmethod
+    def of(cls, job: Job, selection: Selection, record: FileRecord, timings: list[Timing]) -> "Report":
+        """From what the steps gave; ``record`` is of the INT8 file, and proven."""
+        assert record.accuracy is not None
+        settings, kept = job.settings, selection.kept_float
+        after = f", after {settings.finetune} steps of fine-tuning" if settings.finetune else ""
+        by = f"seed {job.seed}, by {settings.method}{after}"
+        return cls(
+            bundle=job.bundle.manifest.name,
+            calibration=f"{len(job.images)} images of {job.calibration}, {by}",
+            max_drop=settings.max_drop,
+            scored=selection.scored,
+            layer_scored=min(selection.scored, settings.layer_images),
+            all_int8=selection.all_int8,
+            accuracy=record.accuracy,
+            bytes_fp32=job.bundle.record(DEFAULT_ROLE).size_bytes,
+            bytes_int8=record.size_bytes,
+            timings=timings,
+            layers=[LayerReport.of(measured, kept) for measured in selection.sensitivities],
+        )
 
     @property
     def verdict(self) -> list[str]:
@@ -113,7 +145,7 @@ def _proof(accuracy: Accuracy) -> str:
 
 def _timings(report: Report) -> Iterator[str]:
     first = report.timings[0].latency
-    yield f"{first.scope}; {first.threads} threads, {first.samples} samples, on {first.device}:"
+    yield f"{first.scope}; threads: {first.threads}, samples: {first.samples}, on {first.device}:"
     yield ""
     yield "| precision | runtime | p50 ms | p90 ms | p99 ms | speed |"
     yield "|---|---|---|---|---|---|"

@@ -165,6 +165,7 @@ def test_what_is_not_as_pytorch_says_is_not_kept(bundle_root: Path, calibration:
     assert content(bundle_root) == before
 
 
+@pytest.mark.slow
 def test_finetuning_comes_before(bundle_root: Path, calibration: Path) -> None:
     quantise(bundle_root, calibration, "--max-drop", "100", "--finetune", "1")
     record = load_bundle(bundle_root).record("onnx_int8")

@@ -1,0 +1,51 @@
+"""One call of `export.quantize`, its options resolved."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from export.bundle import Bundle
+from export.int8.images import CalibrationImage
+from export.int8.settings import INT8_ROLE, Settings
+from export.manifest import DEFAULT_ROLE
+from export.pictures import Pictures
+from export.versions import versions
+from train.checkpoint import TrainedNetwork
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is quantised, by what, and how."""
+
+    bundle: Bundle
+    trained: TrainedNetwork
+    checkpoint: Path
+    """Folder of the student's weights."""
+    images: list[CalibrationImage]
+    pictures: Pictures
+    settings: Settings
+    calibration: Path
+    """Folder that ``images`` were chosen from, by ``seed``."""
+    seed: int
+    samples: int
+    """Timed inferences of each file."""
+    threads: int
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """For the record: the same again gives the same file."""
+        rule = f"the {len(self.images)} images with the smallest sha256 of '{self.seed}:<name>'"
+        hashes = {image.path.name: image.sha256 for image in self.images}
+        calibration = {"folder": str(self.calibration), "rule": rule, "images": hashes}
+        return {**self.settings.model_dump(mode="json"), "calibration": calibration}
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the bundle has the file that would come out, proven on these very pictures."""
+        record = self.bundle.manifest.files.get(INT8_ROLE)
+        if record is None or not record.verified or record.accuracy is None:
+            return False
+        made_with = {key: value for key, value in record.options.items() if key != "kept_float"}
+        source = self.bundle.record(DEFAULT_ROLE).sha256
+        same = (made_with, record.source_sha256, record.versions) == (self.made_with, source, versions())
+        return same and record.accuracy.images_sha256 == self.pictures.digest()
