@@ -60,6 +60,8 @@ def _check_fits(text: str, shape: Shape, spec: InputSpec) -> None:
     if min(height, width) < spec.smallest:
         raise UserError(f"--profile {text}: {height}x{width}: the student takes no side below {spec.smallest} pixels")
     if not spec.dynamic_batch and batch != 1:
-        raise UserError(f"--profile {text}: the graph takes batch 1 only: export it without --fixed")
+        raise UserError(f"--profile {text}: the graph takes batch 1 only: export it with --shapes batch or dynamic")
     if not spec.dynamic_size and (height, width) != (spec.height, spec.width):
-        raise UserError(f"--profile {text}: the graph takes {spec.height}x{spec.width} only: export it without --fixed")
+        raise UserError(
+            f"--profile {text}: the graph takes {spec.height}x{spec.width} only: export it with --shapes dynamic"
+        )

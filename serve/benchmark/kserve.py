@@ -22,13 +22,7 @@ from train.errors import UserError
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 
-_SCOPES = {
-    "decode": "in the client: the bytes of one image to upright RGB",
-    "preprocess": "in the client: one image to the network's {height}x{width} (height x width)",
-    "tensor request": "one client, one kept-open connection: from the POST of one image's pixels to the last class id",
-    "postprocess": "in the client: the class ids to the image's own size",
-    WHOLE_REQUEST: "all of this: from the bytes of one image to its class ids at its own size",
-}
+_HTTP = "HTTP infer"
 
 
 @dataclass(frozen=True)
@@ -52,9 +46,9 @@ def measure_kserve(url: str, name: str, images: list[bytes], plan: Plan, where: 
     with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
         model = _model(client, name)
         repeat("requests", plan, lambda index: samples.append(_sample(client, model, images[index % len(images)])))
-    scopes = {stage: scope.format(height=model.height, width=model.width) for stage, scope in _SCOPES.items()}
+    scopes = _scopes(model, where)
     return [
-        Measurement.of(stage, f"{scope}; {where}", [sample[stage] for sample in samples], plan, threads=None)
+        Measurement.of(stage, scope, [sample[stage] for sample in samples], plan, threads=None)
         for stage, scope in scopes.items()
     ]
 
@@ -85,6 +79,16 @@ def infer(client: httpx.Client, model: Model, image: NDArray[np.uint8]) -> NDArr
         ) from None
 
 
+def _scopes(model: Model, where: str) -> dict[str, str]:
+    return {
+        "decode": "in the client: the bytes of one image to upright RGB",
+        "preprocess": f"in the client: one image to the network's {model.height}x{model.width} (height x width)",
+        _HTTP: "one client, one kept-open connection: from the POST of one image's pixels to the last class id",
+        "postprocess": "in the client: the class ids to the image's own size",
+        WHOLE_REQUEST: f"all of this: from the bytes of one image to its class ids at its own size; {where}",
+    }
+
+
 def _sample(client: httpx.Client, model: Model, image: bytes) -> StageTimes:
     times = StageTimes()
     with times.measure(WHOLE_REQUEST):
@@ -92,7 +96,7 @@ def _sample(client: httpx.Client, model: Model, image: bytes) -> StageTimes:
             pixels = decode_image(image).pixels
         with times.measure("preprocess"):
             tensor = np.ascontiguousarray(resize_image(pixels, (model.height, model.width))[None])
-        with times.measure("tensor request"):
+        with times.measure(_HTTP):
             ids = infer(client, model, tensor)
         with times.measure("postprocess"):
             postprocess(ids[0], pixels.shape[:2])

@@ -40,8 +40,8 @@ def test_one_picture_by_default() -> None:
         ("0:1:1", SPEC, "0x352x480 is empty"),
         ("1:1:1x360x480", SPEC, "360x480: both must be multiples of 16"),
         ("1x16x480:1:1", SPEC, "16x480: the student takes no side below 32 pixels"),
-        ("1:1:2", FIXED, "batch 1 only: export it without --fixed"),
-        ("1:1:1x704x960", FIXED, "352x480 only: export it without --fixed"),
+        ("1:1:2", FIXED, "batch 1 only: export it with --shapes batch or dynamic"),
+        ("1:1:1x704x960", FIXED, "352x480 only: export it with --shapes dynamic"),
     ],
 )
 def test_a_mistake_is_one_line(text: str, spec: InputSpec, message: str) -> None:

@@ -67,12 +67,12 @@ def test_the_way_from_image_to_class_ids_is_timed(
     report = json.loads((tmp_path / "times.json").read_text())
     rows = {row["stage"]: row for row in report["measurements"]}
     assert report["target"] == f"model at {url}"
-    assert list(rows) == ["decode", "preprocess", "tensor request", "postprocess", "whole request"]
+    assert list(rows) == ["decode", "preprocess", "HTTP infer", "postprocess", "whole request"]
     assert rows["preprocess"]["scope"].startswith("in the client: one image to the network's 48x64")
     for row in rows.values():
         assert (row["warmup"], row["samples"], row["batch"]) == (2, 5, 1)
         assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"]
-    assert rows["whole request"]["p99_ms"] >= rows["tensor request"]["p50_ms"]
+    assert rows["whole request"]["p99_ms"] >= rows["HTTP infer"]["p50_ms"]
     assert f"model at {url}" in capsys.readouterr().out.replace("\n", "")
 
 
