@@ -32,7 +32,7 @@ class PlanRunner:
         self._input = manifest.input.name
         self._outputs = manifest.output.names
         self._shows_logits = manifest.output.logits
-        engine: Any = trt.Runtime(Log(trt).logger).deserialize_cuda_engine(path.read_bytes())
+        engine = trt.Runtime(Log(trt).logger).deserialize_cuda_engine(path.read_bytes())
         if engine is None:
             raise BundleError(f"{path}: {record.runtime} {trt.__version__} cannot load it: build it again")
         self._engine = engine  # TensorRT does not keep it alive for its context

@@ -110,7 +110,7 @@ def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any]) -> Fil
 
 def _summary(bundle: Bundle, role: str, record: FileRecord, built: Built) -> str:
     precisions = ", ".join(f"{count} {name}" for name, count in count_precisions(built.layers).items())
-    state = "loaded on this GPU, not yet compared with PyTorch"
+    state = f"loaded on this GPU; compare it with PyTorch: `python -m export.verify {bundle.root} --role {role}`"
     if not built.loaded:
         state = "built, not run here: no GPU that it is for"
     return (

@@ -133,10 +133,24 @@ class EngineInspector(Protocol):
     def get_engine_information(self, format: Any) -> str: ...
 
 
+class IExecutionContext(Protocol):
+    """A plan at work."""
+
+    def set_input_shape(self, name: str, shape: Shape) -> bool: ...
+
+    def get_tensor_shape(self, name: str) -> Sequence[int]: ...
+
+    def set_tensor_address(self, name: str, memory: int) -> bool: ...
+
+    def execute_async_v3(self, stream_handle: int) -> bool: ...
+
+
 class ICudaEngine(Protocol):
     """A loaded plan."""
 
     def create_engine_inspector(self) -> EngineInspector: ...
+
+    def create_execution_context(self) -> IExecutionContext: ...
 
 
 class Runtime(Protocol):

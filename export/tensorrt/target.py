@@ -60,9 +60,10 @@ def check_plan(bundle: Bundle, role: str) -> None:
     version, gpu = load_tensorrt(target.flavour).__version__, this_gpu()
     if version != target.tensorrt or not runs_on(target, gpu):
         here = f"{gpu.name} (sm_{gpu.sm})" if gpu else "a machine with no NVIDIA GPU"
+        again = rebuild_command(bundle, record)
         raise BundleError(
             f"{bundle.file(role)}: built for {_place(target)} with {target.flavour} {target.tensorrt}, but this is "
-            f"{here} with {target.flavour} {version}: build it where it shall run: `{rebuild_command(bundle, record)}`"
+            f"{here} with {target.flavour} {version}: run it there, or build it here: `{again}`"
         )
 
 
