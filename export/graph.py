@@ -79,7 +79,8 @@ def make_graph(network: SmpNetwork, spec: InputSpec, output: OutputSpec) -> onnx
 
 
 def _export(network: SmpNetwork, spec: InputSpec) -> onnx.ModelProto:
-    deployed = DeployedNetwork(replace_adaptive_pooling(copy.deepcopy(network))).eval()
+    plain = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+    deployed = DeployedNetwork(replace_adaptive_pooling(plain)).eval()
     batch = 2 if spec.dynamic_batch else 1  # torch.export takes an example of 1 for a constant
     example = torch.zeros(batch, spec.height, spec.width, 3, dtype=torch.uint8)
     try:

@@ -29,10 +29,10 @@ from export.pictures import Pictures, choose_pictures
 from export.proof import prove_file
 from export.readme import write_readme
 from export.samples import write_samples
-from export.student import describe_student, describe_teacher
+from export.student import describe_student, describe_teacher, load_scored
 from export.verify import proof_table
 from export.versions import code_version, versions
-from train.checkpoint import TrainedNetwork, load_run
+from train.checkpoint import TrainedNetwork
 from train.command import command
 from train.data.resize import Size
 from train.errors import UserError
@@ -44,7 +44,7 @@ _SHAPES = {"fixed": (False, False), "batch": (True, False), "dynamic": (True, Tr
 
 def main() -> None:
     options = _options()
-    trained = load_run(options.run, options.checkpoint)
+    trained = load_scored(options.run, options.checkpoint)
     _check_target(options.out)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     pictures = None if options.no_verify else choose_pictures(options.images, options.masks, trained.config.data)
