@@ -7,6 +7,7 @@ from kernels.choice import use_tiles, use_triton
 from kernels.precision import accumulable
 from kernels.tiled.bilinear import upsample
 from kernels.tiled.by_image import SumByImage
+from kernels.tiled.cross_entropy import TiledCrossEntropy
 from kernels.valid import IGNORE_INDEX
 
 
@@ -24,15 +25,23 @@ def cross_entropy(logits: Tensor, label: Tensor, *, align_corners: bool = False)
     if use_triton(logits):
         return _on_gpu(logits, label, align_corners)
     if use_tiles(logits):
-        return _by_image(logits, label, align_corners)
+        return _in_tiles(logits, label, align_corners)
     return reference_cross_entropy(logits, label, align_corners=align_corners)
 
 
-def _by_image(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
+def _in_tiles(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
     size, valid = (label.shape[-2], label.shape[-1]), (label != IGNORE_INDEX).sum().clamp(min=1)
+    weight = 1 / valid.to(accumulable(logits).dtype)
+
+    def total(logits: Tensor, images: slice) -> Tensor:
+        found: Tensor = TiledCrossEntropy.apply(logits.flatten(2), label[images].flatten(1), weight)
+        return found
+
+    if logits.shape[-2:] == size:
+        return total(logits, slice(None))
 
     def of_image(logits: Tensor, index: int) -> Tensor:
-        return _total(upsample(accumulable(logits), size, align_corners), label[index : index + 1]) / valid
+        return total(upsample(accumulable(logits), size, align_corners), slice(index, index + 1))
 
     result: Tensor = SumByImage.apply(logits, of_image)
     return result
@@ -56,9 +65,5 @@ def reference_cross_entropy(logits: Tensor, label: Tensor, *, align_corners: boo
     logits = accumulable(logits)
     if logits.shape[-2:] != label.shape[-2:]:
         logits = F.interpolate(logits, label.shape[-2:], mode="bilinear", align_corners=align_corners)
-    return _total(logits, label) / (label != IGNORE_INDEX).sum().clamp(min=1)
-
-
-def _total(logits: Tensor, label: Tensor) -> Tensor:
-    """-Σ_i log softmax_c(z_i)[y_i], at the label's resolution."""
-    return F.cross_entropy(logits, label.long(), ignore_index=IGNORE_INDEX, reduction="sum")
+    total = F.cross_entropy(logits, label.long(), ignore_index=IGNORE_INDEX, reduction="sum")
+    return total / (label != IGNORE_INDEX).sum().clamp(min=1)

@@ -11,8 +11,6 @@ _FEW = 200
 def upsample(logits: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
     """As `torch.nn.functional.interpolate`: ``(N, C, h, w)`` to ``(N, C, *size)``."""
     height, width = logits.shape[2:]
-    if (height, width) == size:
-        return logits
     if height + width * height / size[0] > _FEW:
         return F.interpolate(logits, size, mode="bilinear", align_corners=align_corners)
     rows, columns = (

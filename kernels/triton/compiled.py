@@ -22,17 +22,30 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from kernels.triton.channel_kl import _BLOCK, _BLOCKS_A_PIECE
+from kernels.triton.channel_kl import CHANNELS_LAST, IN_ROWS
 from kernels.triton.layout import tile
 from kernels.triton.scores import HALF, SINGLE, STAGES, WARPS
 
-CHIPS = (75, 80, 87, 89, 90, 120)
-DTYPES = ("fp16", "fp32")
+CHIPS = (75, 80, 87, 89, 90, 100, 120)
+DTYPES = ("fp16", "bf16", "fp32")
 CLASSES = (19, 150)
 TABLE = Path(__file__).with_name("compiled.csv")
-COLUMNS = ("kernel", "channels", "dtype", "chip", "registers", "stack_bytes", "shared_bytes", "triton")
+COLUMNS = (
+    "kernel",
+    "layout",
+    "channels",
+    "dtype",
+    "chip",
+    "registers",
+    "stack_bytes",
+    "shared_bytes",
+    "tensor_cores",
+    "triton",
+)
 
 _CUOBJDUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+# Of PTX: products of a warp, of Hopper's group of warps, of Blackwell's tensor memory.
+_TENSOR_CORES = re.compile(r"\b(mma\.sync|wgmma\.mma_async|tcgen05\.mma)\b")
 _MAPS = {"student", "teacher", "logits", "map"} | {
     f"{prefix}{network}{suffix}"
     for network in ("student", "teacher")
@@ -52,6 +65,7 @@ class Variant:
     constants: dict[str, Any] = field(default_factory=dict)
     warps: int = 4
     stages: int = 3
+    layout: str = "NCHW"
 
 
 def variants() -> Iterator[Variant]:
@@ -74,10 +88,12 @@ def variants() -> Iterator[Variant]:
     slab = tile(64)
     constants = {"BLOCK_C": slab.channels, "BLOCK_P": slab.pixels}
     yield Variant("condensation.condensation_magnitude_kernel", 256, constants, slab.warps)
-    scaled = _ALL_MAPS | {"CHANNEL_SCALED": True, "BLOCK": _BLOCK}
-    yield Variant("channel_kl.channel_kl_forward_kernel", 19, scaled | {"BLOCKS_A_PIECE": _BLOCKS_A_PIECE})
+    for layout, held in (("NCHW", IN_ROWS), ("channels_last", CHANNELS_LAST)):
+        scaled = _ALL_MAPS | {"CHANNEL_SCALED": True, "BLOCK_C": held.channels, "BLOCK_P": held.pixels}
+        forward = scaled | {"BLOCKS_A_PIECE": held.blocks}
+        yield Variant("channel_kl.channel_kl_forward_kernel", 19, forward, layout=layout)
+        yield Variant("channel_kl.channel_kl_backward_kernel", 19, scaled, layout=layout)
     yield Variant("channel_kl.channel_kl_join_kernel", 19, {"BLOCK": 32})
-    yield Variant("channel_kl.channel_kl_backward_kernel", 19, scaled)
 
 
 def attention_variants(dtype: str) -> Iterator[Variant]:
@@ -95,8 +111,8 @@ def compile_variant(variant: Variant, dtype: str, chip: int) -> dict[str, Any]:
     """A row of the table."""
     module, name = variant.kernel.split(".")
     kernel = getattr(importlib.import_module(f"kernels.triton.{module}"), name)
-    # Maps are NCHW: neighbouring pixels are neighbours in memory.
-    constants = variant.constants | {arg: 1 for arg in kernel.arg_names if arg.endswith(("_p", "_w"))}
+    neighbours = ("_c",) if variant.layout == "channels_last" else ("_p", "_w")
+    constants = variant.constants | {arg: 1 for arg in kernel.arg_names if arg.endswith(neighbours)}
     signature = {arg: "constexpr" if arg in constants else _type(arg, dtype, name) for arg in kernel.arg_names}
     aligned = {
         (index,): [["tt.divisibility", 16]] for index, arg in enumerate(kernel.arg_names) if arg.endswith("_ptr")
@@ -106,7 +122,9 @@ def compile_variant(variant: Variant, dtype: str, chip: int) -> dict[str, Any]:
     options = {"num_warps": variant.warps, "num_stages": variant.stages}
     compiled = triton.compile(source, target=GPUTarget("cuda", chip, 32), options=options)
     registers, stack = _usage(compiled.asm["cubin"])
-    values = (name, variant.channels, dtype, chip, registers, stack, compiled.metadata.shared, triton.__version__)
+    products = sorted(set(_TENSOR_CORES.findall(compiled.asm["ptx"])))
+    needs = (registers, stack, compiled.metadata.shared, " ".join(products))
+    values = (name, variant.layout, variant.channels, dtype, chip, *needs, triton.__version__)
     return dict(zip(COLUMNS, values, strict=True))
 
 
@@ -144,7 +162,7 @@ def main() -> None:
     """Write the table to standard output."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chips", type=int, nargs="+", default=CHIPS, help="compute capabilities, as 87 for sm_87")
-    parser.add_argument("--dtypes", nargs="+", default=DTYPES, choices=("fp16", "bf16", "fp32"), help="of the maps")
+    parser.add_argument("--dtypes", nargs="+", default=DTYPES, choices=DTYPES, help="of the maps")
     parser.add_argument("--channels", type=int, nargs="+", help="only these class counts")
     options = parser.parse_args()
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")

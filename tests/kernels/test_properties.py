@@ -45,7 +45,7 @@ def test_copies_of_the_batch_change_nothing(
     torch.testing.assert_close(found.unflatten(0, (copies, -1)).sum(0), gradient)
 
 
-TILED = ("pixel_kl", "channel_kl", "attention_kl")
+TILED = ("pixel_kl", "channel_kl", "cross_entropy", "attention_kl")
 
 
 @named([operation for operation in OPERATIONS if operation.name.startswith(TILED)])

@@ -54,6 +54,7 @@ CASES: dict[str, tuple[Loss, Loss, tuple[Any, ...], dict[str, Any]]] = {
 def tiny_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kernels.tiled.pixel_kl._TILE", 1)
     monkeypatch.setattr("kernels.tiled.channel_kl._TILE", 1)
+    monkeypatch.setattr("kernels.tiled.cross_entropy._TILE", 1)
 
 
 @pytest.mark.parametrize("name", CASES)
