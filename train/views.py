@@ -58,8 +58,9 @@ def assemble(batch: Batch, student: Frames, teacher: Frames | None, network: Smp
             image=_normalised(batch.neighbour, network) if needs.flow else None,
             flow=batch.flow,
             visible=batch.visible,
+            valid=batch.neighbour_valid,
         )
-    return Views(student.key, teacher.key if teacher else None, batch.label, image, neighbour)
+    return Views(student.key, teacher.key if teacher else None, batch.label, image, neighbour, batch.valid)
 
 
 def _frames(network: SmpNetwork, batch: Batch, key: frozenset[Tap], neighbour: frozenset[Tap]) -> Frames:

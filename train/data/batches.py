@@ -32,6 +32,11 @@ class Batch(NamedTuple):
     """``(N, 2, h, w)`` float32, pixels: the point at x in `image` lies at x + flow(x) in `neighbour`."""
     visible: Tensor | None = None
     """``(N, h, w)`` bool: the flow is known, the point is inside of `neighbour` and, as far as known, not hidden."""
+    valid: Tensor | None = None
+    """``(N, h, w)`` bool: what counts where no label is needed. Of a labelled image what is not ignored; of one that
+    has no label all but the padding. None: as the label says."""
+    neighbour_valid: Tensor | None = None
+    """``(N, h, w)`` bool: all of `neighbour` but the padding."""
     broken: tuple[str, ...] = ()
     """What was wrong with samples that could not be read; others stand in their places."""
 
@@ -150,6 +155,8 @@ def _collate(samples: list[_Drawn | UserError]) -> Batch | UserError:
         neighbour=crops.neighbour,
         flow=crops.flow,
         visible=crops.visible,
+        valid=crops.valid,
+        neighbour_valid=crops.neighbour_valid,
         broken=tuple(message for sample in drawn for message in sample.broken),
     )
 

@@ -91,7 +91,8 @@ class ClipFrames:
         image = self._sources[place.clip].read(place.frame)
         mask = self._masks.get(place)
         if mask is None:
-            return Sample(image, np.full(image.shape[:2], IGNORE_INDEX, np.uint8), self.name_of(place))
+            nothing = np.full(image.shape[:2], IGNORE_INDEX, np.uint8)
+            return Sample(image, nothing, self.name_of(place), labelled=False)
         label = read_label(mask, len(self.classes), self.label_map, self.palette)
         if label.shape != image.shape[:2]:
             raise UserError(f"{mask}: the label is {label.shape}, its frame {image.shape[:2]} (height, width)")

@@ -18,6 +18,8 @@ class Sample(NamedTuple):
     label: NDArray[np.uint8]
     """Class ids ``(H, W)``, 255 = ignore."""
     name: str
+    labelled: bool = True
+    """False: there is no label, and every pixel of `label` is ignored."""
 
 
 class FramePlace(NamedTuple):

@@ -21,9 +21,11 @@ class Crop(NamedTuple):
 
     image: Tensor
     label: Tensor
+    valid: Tensor
     neighbour: Tensor | None = None
     flow: Tensor | None = None
     visible: Tensor | None = None
+    neighbour_valid: Tensor | None = None
 
 
 class TrainTransform:
@@ -34,7 +36,9 @@ class TrainTransform:
 
     def __call__(self, sample: Sample, seed: int, neighbour: Neighbour | None = None) -> Crop:
         """A crop; image and label are the same with a neighbour and without."""
-        parts: list[Tensor] = [_image(sample.image), tv_tensors.Mask(_tensor(sample.label))]
+        # In the place of a label that is not there, one that shows what is padding.
+        label = sample.label if sample.labelled else np.zeros_like(sample.label)
+        parts: list[Tensor] = [_image(sample.image), tv_tensors.Mask(_tensor(label))]
         if neighbour is not None:
             displacement = FlowTensor(_tensor(neighbour.flow.displacement).permute(2, 0, 1))
             visible = tv_tensors.Mask(_tensor(neighbour.flow.visible.astype(np.uint8)))
@@ -44,10 +48,17 @@ class TrainTransform:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             parts = [part.as_subclass(Tensor).contiguous() for part in self._transform(*parts)]
+        valid = parts[1] != IGNORE_INDEX
+        crop = Crop(parts[0], parts[1] if sample.labelled else torch.full_like(parts[1], IGNORE_INDEX), valid)
         if neighbour is None:
-            return Crop(parts[0], parts[1])
-        image, label, other, flow, mask = parts
-        return Crop(image, label, other, flow.nan_to_num(0.0), (mask == 1) & _lands_inside(flow))
+            return crop
+        other, flow, mask = parts[2:]
+        return crop._replace(
+            neighbour=other,
+            flow=flow.nan_to_num(0.0),
+            visible=(mask == 1) & _lands_inside(flow),
+            neighbour_valid=mask != IGNORE_INDEX,
+        )
 
 
 def _image(pixels: NDArray[np.uint8]) -> tv_tensors.Image:

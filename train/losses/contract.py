@@ -8,6 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from kernels.valid import IGNORE_INDEX
 from train.models.tap_shapes import TapShapes
 from train.models.taps import Tap, Taps
 
@@ -55,6 +56,8 @@ class Neighbour:
     """``(N, 2, H, W)``, pixels (x, y): the point at x of the first frame is at x + flow(x) in the second."""
     visible: Tensor | None = None
     """``(N, H, W)`` bool: the flow is known there and the point is inside the second frame."""
+    valid: Tensor | None = None
+    """``(N, H, W)`` bool: what is no padding; None: all of it."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,13 @@ class Views:
     student: Taps
     teacher: Taps | None = None
     label: Tensor | None = None
-    """``(N, H, W)``, class ids, 255 = ignore, at the resolution of the images; None: nothing is labelled."""
+    """``(N, H, W)``, class ids, 255 = ignore, at the resolution of the images; None: nothing is labelled. A loss that
+    needs no labels looks for nothing but 255 here, which for it an image without a label has at its padding alone."""
     image: Tensor | None = None
     """``(N, 3, H, W)``, in units of the student's mean and standard deviation; comes with the flow."""
     neighbour: Neighbour | None = None
+    valid: Tensor | None = None
+    """``(N, H, W)`` bool: what counts in losses that need no labels; None: what is not 255 in the label."""
 
 
 class Schedule(BaseModel):
@@ -134,6 +140,11 @@ class Loss(nn.Module):
     def forward(self, views: Views) -> dict[str, Tensor]:
         """Named scalar terms, each with its own λ already applied."""
         raise NotImplementedError
+
+
+def label_of(valid: Tensor | None) -> Tensor | None:
+    """A label ``(N, H, W)`` that says no more than what counts, for losses that need none; None: everything does."""
+    return None if valid is None else torch.where(valid, 0, IGNORE_INDEX)
 
 
 def label_at(label: Tensor, size: torch.Size) -> Tensor:

@@ -12,7 +12,7 @@ from train.errors import UserError
 from train.losses.adapter import adapter_between
 from train.losses.at import attention_transfer
 from train.losses.consistency import consistency, visibility
-from train.losses.contract import LOGITS, NOTHING, Loss, Needs, Source, Views, label_at
+from train.losses.contract import LOGITS, NOTHING, Loss, Needs, Source, Views, label_at, label_of
 from train.losses.cwd import channel_wise
 from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, check_logits, matched, require_neighbour, require_teacher, resize_to
@@ -95,7 +95,8 @@ class Mlkd(Loss):
         mlkd.consistency 0.1 · Σ_i o_i ‖p_i(t) - warp(p(t+k))_i‖² / Σ_i o_i, student only, p = softmax_c(z)
 
     o is `visibility`, exp(-Σ_ch |I(t) - warp(I(t+k))|) where the second frame shows the point, 0 at ignored pixels. The
-    second frame has no label, so all of it is valid. λ_low goes with ``low: mse``: attention maps differ by far less.
+    second frame has no label, so all of it but padding is valid. λ_low goes with ``low: mse``: attention maps differ by
+    far less.
 
     That code distils the single-frame levels from both frames: here that is a mlkd of its own in the list, with
     ``frames: both`` and the last two weights 0. λ_sc is its 0.1.
@@ -138,7 +139,7 @@ class Mlkd(Loss):
     def _mid(self, views: Views) -> Tensor:
         student, teacher = matched("mlkd", views, self.config.student_tap, self.config.teacher_tap)
         check_label("mlkd", student, views.label)
-        return pairwise_mse(student, teacher, _label_of(student, views))
+        return pairwise_mse(student, teacher, _label_at(student, views.label))
 
 
 def _high(views: Views) -> Tensor:
@@ -151,9 +152,10 @@ def _high(views: Views) -> Tensor:
     return pairwise_mse(
         student,
         resize_to(teacher, student),
-        _label_of(student, views),
+        _label_at(student, views.label),
         student_other=neighbour.student.logits,
         teacher_other=resize_to(teacher_other, neighbour.student.logits),
+        label_other=_label_at(neighbour.student.logits, label_of(neighbour.valid)),
     )
 
 
@@ -166,5 +168,5 @@ def _consistency(views: Views) -> Tensor:
     return consistency(logits, other.student.logits, other.flow, weight * valid_at(views.label, logits))
 
 
-def _label_of(features: Tensor, views: Views) -> Tensor | None:
-    return None if views.label is None else label_at(views.label, features.shape[-2:])
+def _label_at(features: Tensor, label: Tensor | None) -> Tensor | None:
+    return None if label is None else label_at(label, features.shape[-2:])

@@ -1,6 +1,7 @@
 """All losses by name, and the sum of those of a run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, get_args
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from train.losses.afd import AfdConfig
 from train.losses.at import AtConfig
 from train.losses.bpkd import BpkdConfig
 from train.losses.cirkd import CirkdConfig
-from train.losses.contract import LossConfig, Needs, Views
+from train.losses.contract import LossConfig, Needs, Views, label_of
 from train.losses.cross_entropy import CrossEntropyConfig
 from train.losses.cskd import CskdConfig
 from train.losses.cwd import CwdConfig
@@ -104,6 +105,8 @@ class LossSum(nn.Module):
         """The weighted terms of one of the losses."""
         config, loss = self.configs[key], self.losses[key]
         factor = config.weight * config.schedule.factor(step, total_steps)
+        if views.valid is not None and not config.needs.labels:
+            views = replace(views, label=label_of(views.valid))
         terms: dict[str, Tensor] = loss(views)
         if config.frames == "both":
             terms = _mean(terms, loss(_other_frame(key, views)))
@@ -113,7 +116,7 @@ class LossSum(nn.Module):
 def _other_frame(loss: str, views: Views) -> Views:
     if views.neighbour is None:
         raise UserError(f"loss {loss} with frames: both needs a second frame, and the batch has none")
-    return Views(views.neighbour.student, views.neighbour.teacher)
+    return Views(views.neighbour.student, views.neighbour.teacher, label_of(views.neighbour.valid))
 
 
 def _mean(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -88,9 +88,11 @@ def test_without_labels_there_is_no_label(tmp_path: Path) -> None:
 def test_frames_without_a_label_are_ignored_beside_labelled_ones(clips_root: Path) -> None:
     config = CONFIG.model_validate({"layout": "clips", "root": clips_root, "clips": {"unlabelled": True}})
     stream = training_batches(open_dataset(config, "train"), TrainTransform(CONFIG), 12, 0, 0, 1, 0)
-    labels = next(stream).label
-    assert labels is not None
-    assert sum(bool((label != 255).any()) for label in labels) == 2  # of 12 frames, as many as have masks
+    batch = next(stream)
+    assert batch.label is not None
+    assert batch.valid is not None
+    assert sum(bool((label != 255).any()) for label in batch.label) == 2  # of 12 frames, as many as have masks
+    assert all(valid.any() for valid in batch.valid)  # losses that need no label learn from all of them
 
 
 @pytest.mark.parametrize("workers", [0, 1])

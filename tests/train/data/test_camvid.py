@@ -24,7 +24,7 @@ def test_lists_with_segnets_own_paths_are_read_in_order(camvid_root: Path) -> No
 
 
 def test_void_is_ignored(camvid_root: Path) -> None:
-    image, label, _ = open_dataset(spec(camvid_root), "val")[0]
+    image, label, *_ = open_dataset(spec(camvid_root), "val")[0]
     assert image.shape == (64, 96, 3)
     assert (label[:4] == IGNORE_INDEX).all()
     assert label[4:].max() < len(CLASSES)
@@ -58,7 +58,7 @@ def test_missing_split_names_the_list(camvid_root: Path) -> None:
 @pytest.mark.parametrize(("split", "images"), [("train", 367), ("val", 101)])
 def test_real_camvid_opens(split: str, images: int) -> None:
     dataset = open_dataset(spec(REAL), split)
-    image, label, _ = dataset[0]
+    image, label, *_ = dataset[0]
     assert len(dataset) == images
     assert image.shape == (360, 480, 3)
     assert set(np.unique(label)) <= {*range(len(CLASSES)), IGNORE_INDEX}

@@ -25,7 +25,7 @@ def test_the_samples_are_the_frames_with_a_mask(clips_root: Path) -> None:
     assert dataset.classes == ["road", "sky", "car"]
     assert [dataset[index].name for index in range(len(dataset))] == ["folder_1", "folder_4"]
     for index, number in enumerate((1, 4)):
-        image, label, _ = dataset[index]
+        image, label, *_ = dataset[index]
         assert np.array_equal(image, moving_frames(6, seed=2)[number])
         assert (label == number % 3).all()
 

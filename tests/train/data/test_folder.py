@@ -26,7 +26,7 @@ def test_split_folders_with_index_masks(folder_root: Path) -> None:
     assert dataset.classes == ["road", "sky", "car"]
     assert dataset.palette == [(128, 64, 128), (70, 130, 180), (0, 0, 142)]
     assert len(dataset) == 6
-    image, label, name = dataset[2]
+    image, label, name, _ = dataset[2]
     assert (image.shape, label.shape, name) == ((64, 96, 3), (64, 96), "2")
     shown = np.array(dataset.palette)[label]
     assert np.abs(image.astype(int) - shown).max() <= 12  # the image shows its own label

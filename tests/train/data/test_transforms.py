@@ -51,6 +51,18 @@ def test_padding_is_ignored(painted: Sample) -> None:
     assert (image[:, padding] == 0).all()
 
 
+def test_an_image_without_a_label_counts_but_for_its_padding(painted: Sample) -> None:
+    _, label, valid, *_ = transform(scale=(0.5, 0.5))(painted, 0)
+    assert torch.equal(valid, label != IGNORE_INDEX)
+    nothing = painted._replace(label=np.full_like(painted.label, IGNORE_INDEX), labelled=False)
+    _, label, counts, *_ = transform(scale=(0.5, 0.5))(nothing, 0)
+    assert (label == IGNORE_INDEX).all()
+    assert torch.equal(counts, valid)
+    assert not counts.all()
+    void = painted._replace(label=np.full_like(painted.label, IGNORE_INDEX))
+    assert not transform()(void, 0).valid.any()
+
+
 def test_no_class_appears_that_was_not_there(painted: Sample) -> None:
     sparse = painted._replace(label=np.where(painted.label > 2, 4, 0).astype(np.uint8))
     for seed in range(8):

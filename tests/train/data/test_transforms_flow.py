@@ -61,12 +61,21 @@ def test_the_neighbour_is_brought_back_onto_the_image(shifted: tuple[Sample, Nei
     assert [(part.dtype, tuple(part.shape)) for part in crop] == [  # type: ignore[union-attr]
         (torch.uint8, (3, 48, 80)),
         (torch.uint8, (48, 80)),
+        (torch.bool, (48, 80)),
         (torch.uint8, (3, 48, 80)),
         (torch.float32, (2, 48, 80)),
+        (torch.bool, (48, 80)),
         (torch.bool, (48, 80)),
     ]
     warped, unwarped = error(crop)
     assert warped < 3.5 < 0.3 * unwarped
+
+
+def test_all_of_the_neighbour_counts_but_its_padding(shifted: tuple[Sample, Neighbour]) -> None:
+    crop = transform(scale=(0.5, 0.5))(shifted[0], 0, shifted[1])
+    assert crop.neighbour_valid is not None
+    assert torch.equal(crop.neighbour_valid, crop.label != IGNORE_INDEX)
+    assert not crop.neighbour_valid.all()
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -10,6 +10,7 @@ from train.losses.contract import Needs, Schedule, Views
 from train.losses.cross_entropy import CrossEntropyConfig
 from train.losses.fckd import FckdConfig
 from train.losses.kd import KdConfig
+from train.losses.mlkd import MlkdConfig
 from train.losses.registry import AnyLossConfig, LossSum, combined_needs
 
 LOGITS = frozenset({"logits"})
@@ -92,6 +93,37 @@ def test_on_both_frames_a_loss_is_the_mean_of_the_two() -> None:
     needs = combined_needs([KdConfig(frames="both")])
     assert needs == Needs(student=LOGITS, teacher=LOGITS, neighbour_student=LOGITS, neighbour_teacher=LOGITS)
     assert needs.neighbour
+
+
+def test_an_image_without_a_label_teaches_losses_that_need_none() -> None:
+    seen = views()
+    assert seen.label is not None
+    losses = LossSum([CrossEntropyConfig(), KdConfig()], SHAPES)
+    counts = torch.rand(seen.label.shape) < 0.7
+    nothing = replace(seen, label=torch.full_like(seen.label, 255), valid=counts)
+    _, terms = losses(nothing, 0, 1)
+    assert terms["cross_entropy"] == 0
+    _, expected = losses(replace(seen, label=torch.where(counts, 0, 255)), 0, 1)
+    torch.testing.assert_close(terms["kd"], expected["kd"])
+    assert terms["kd"] > 0
+
+
+def test_padding_of_the_second_frame_does_not_count() -> None:
+    seen = views()
+    assert seen.neighbour is not None
+    assert seen.neighbour.teacher is not None
+    valid = torch.ones(seen.neighbour.visible.shape, dtype=torch.bool)  # type: ignore[union-attr]
+    valid[:, :, 12:] = False
+    teacher = seen.neighbour.teacher.map(torch.clone)
+    teacher.logits[..., 3:] *= -50
+    high = MlkdConfig(low_weight=0, mid_weight=0, consistency_weight=0)
+    for config in (KdConfig(frames="both"), high):
+        one, other, whole = (
+            LossSum([config], SHAPES)(replace(seen, neighbour=replace(seen.neighbour, **changes)), 0, 1)[0]
+            for changes in ({"valid": valid}, {"valid": valid, "teacher": teacher}, {"teacher": teacher})
+        )
+        torch.testing.assert_close(one, other)
+        assert one != whole
 
 
 def test_on_both_frames_a_loss_of_labels_is_refused() -> None:
