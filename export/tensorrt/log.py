@@ -1,11 +1,13 @@
 """TensorRT's log: kept, to say in one line what went wrong (no torch)."""
 
+import re
 from typing import Any
 
 from export.tensorrt.flavour import TensorRt
 
 # Said after other errors, and always where there is no GPU.
 _NOISE = "catchCudaError"
+_PLACE = re.compile(r"\.? In \w+ at \S+?:\d+(?=\))")
 
 
 class Log:
@@ -30,18 +32,17 @@ class Log:
 def one_line(message: str) -> str:
     """A message of TensorRT without its line ends and without the places in its source."""
     lines = (line for line in message.splitlines() if _NOISE not in line)
-    text = " ".join(" ".join(lines).split())
-    return text.partition(" In ")[0].rstrip(" .") if ". In " in text else text
+    return _PLACE.sub("", " ".join(" ".join(lines).split()))
 
 
 def _logger(trt: TensorRt, log: Log) -> Any:
-    worst = trt.ILogger.ERROR
+    worst = int(trt.ILogger.ERROR)
 
     class Logger(trt.ILogger):  # type: ignore[misc, name-defined]  # a class of a module chosen at run time
         def __init__(self) -> None:
             super().__init__()
 
         def log(self, severity: Any, message: str) -> None:
-            log.add(message, severity <= worst)
+            log.add(message, int(severity) <= worst)
 
     return Logger()
