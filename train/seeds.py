@@ -31,6 +31,8 @@ class Scored:
 
 def main() -> None:
     options, changes = _options()
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)  # before the hours, not after
     results = [_run(config, options.seeds, options.temporal, changes) for config in options.configs]
     Console().print(table(results, options.seeds))
     if options.json:

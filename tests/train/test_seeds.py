@@ -22,9 +22,10 @@ def test_a_config_is_trained_and_scored_with_each_seed(  # type: ignore[no-untyp
     small = "--data.size 64,96 --data.streets.size 64,96 --data.streets.clips 1 --data.streets.val_clips 1"
     short = f"{small} --data.streets.frames 2 --loop.steps 2 --loop.batch_size 2 --loop.workers 0 --loop.threads 1"
     arguments = [str(ROOT / "configs/streets/consistency.yaml"), "--seeds", "3", "--temporal"]
-    arguments += ["--json", str(tmp_path / "scores.json"), *short.split(), "--out", str(tmp_path)]
+    arguments += ["--json", str(tmp_path / "new" / "scores.json"), *short.split(), "--out", str(tmp_path)]
     assert cli(seeds.main, arguments).code == 0
-    (scores,) = [value for key, value in json.loads((tmp_path / "scores.json").read_text()).items() if key != "seeds"]
+    record = json.loads((tmp_path / "new" / "scores.json").read_text())
+    (scores,) = [value for key, value in record.items() if key != "seeds"]
     assert scores.keys() == {"miou", "tc", "flips_per_s"}
     assert (tmp_path / "streets" / "consistency-seed3" / "checkpoints" / "best").is_dir()
 

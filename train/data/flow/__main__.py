@@ -65,6 +65,8 @@ def main() -> None:
     if not starts:
         raise UserError(f"data.neighbour.gap: {gap}: no clip of {dataset.name} is so long: choose a smaller gap")
     chosen = [starts[number] for number in np.unique(np.linspace(0, len(starts) - 1, config.pairs).astype(int))]
+    if config.out is not None:
+        config.out.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for pair in progress(_pairs(config, dataset.clips, chosen), "flow", len(chosen)):
         rows.append(_measure(pair))

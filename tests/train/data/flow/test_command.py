@@ -14,9 +14,9 @@ STREETS = ["--data.streets", '{"val_clips": 2, "frames": 2, "size": [48, 64]}', 
 
 
 def numbers(cli: Cli, out: Path, *arguments: str) -> dict[str, float]:
-    ended = cli(main, [*arguments, "--out", str(out / "flow.json")])
+    ended = cli(main, [*arguments, "--out", str(out / "new" / "flow.json")])
     assert ended.code == 0, ended.err
-    record: dict[str, float] = json.loads((out / "flow.json").read_text())
+    record: dict[str, float] = json.loads((out / "new" / "flow.json").read_text())
     assert f"{record['motion, px']:.4g}" in ended.out
     return record
 
