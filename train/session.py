@@ -20,7 +20,8 @@ from train.losses.contract import Needs
 from train.losses.registry import LossSum, combined_needs
 from train.models.build import build_model
 from train.models.smp import SmpNetwork
-from train.models.tap_shapes import TapShapes, tap_shapes
+from train.models.tap_shapes import TapShape, TapShapes, tap_shapes
+from train.models.taps import Tap
 from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.run_directory import RunDirectory, open_run
@@ -130,10 +131,17 @@ def _build_losses(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | No
         raise UserError(f"teacher: the loss {names[0]} needs one: set --teacher.run RUN, or remove the loss")
     shapes = TapShapes(
         classes=model.classes,
-        student=tap_shapes(model, needs.student | needs.neighbour_student),
-        teacher=tap_shapes(teacher, taught) if teacher is not None else {},
+        student=_tap_shapes("student", model, needs.student | needs.neighbour_student),
+        teacher=_tap_shapes("teacher", teacher, taught) if teacher is not None else {},
     )
     return LossSum(config.losses, shapes)
+
+
+def _tap_shapes(who: str, network: SmpNetwork, taps: frozenset[Tap]) -> dict[Tap, TapShape]:
+    try:
+        return tap_shapes(network, taps)
+    except UserError as error:
+        raise UserError(f"{who}: {error}") from None
 
 
 def _check_data(config: RunConfig, train_set: Dataset, val_set: Dataset, needs: Needs) -> None:

@@ -40,7 +40,9 @@ def clips_root(tmp_path: Path) -> Path:
     [
         (MLKD, {"data.neighbour.provider": "dis"}, "has no neighbouring frames: set it to affine"),
         (MLKD, {"data.neighbour.provider": "raft"}, "has no neighbouring frames: set it to affine"),
+        ('[{"name": "fitnet", "student_tap": "module:decoder.nothing"}]', {}, "student: tap 'module:decoder.nothing'"),
         ('[{"name": "fitnet", "student_tap": "module:decoder.nothing"}]', {}, "did you mean 'module:decoder."),
+        ('[{"name": "at", "teacher_tap": "stride:1"}]', {}, "teacher: tap 'stride:1': the network does not show it"),
         ('[{"name": "fitnet", "teacher_tap": "module:encoder"}]', {}, "not a map (N, D, h, w): choose another module"),
         ('[{"name": "fitnet", "student_tap": "stage4"}]', {}, "student_tap"),
         ('[{"name": "cross_entropy", "frames": "both"}]', {}, "the second frame has no label"),
