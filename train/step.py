@@ -56,8 +56,8 @@ def _check_finite(session: Session, total: Tensor, terms: dict[str, Tensor]) -> 
         return
     run, state = session.run, session.state
     guilty = next((name for name, value in terms.items() if not torch.isfinite(value)), "the sum of the losses")
+    complaint = f"{guilty} is not finite at step {state.step}: lower optimizer.lr or the loss's weight"
+    if session.config.profile:  # there is no run to save a state in
+        raise session.failure(complaint)
     folder = run.write_checkpoint(f"failed-{state.step:08d}", state.evaluated.state_dict(), state.state_dict())
-    raise session.failure(
-        f"{guilty} is not finite at step {state.step}: lower optimizer.lr or the loss's weight; "
-        f"the state at that step is in {folder}"
-    )
+    raise session.failure(f"{complaint}; the state at that step is in {folder}")

@@ -47,6 +47,16 @@ def test_profile_prints_shares_and_makes_no_run(  # type: ignore[no-untyped-def]
     assert not (tmp_path / "a").exists()
 
 
+def test_profile_of_what_is_not_finite_is_one_line(  # type: ignore[no-untyped-def]
+    options: Options, teacher_run: Path, tmp_path: Path, cli
+) -> None:
+    huge = '[{"name": "kd", "weight": 1e45}]'
+    ended = cli(distill.main, [*options("a", tmp_path, losses=huge, teacher__run=teacher_run), "--profile"])
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "the gradient is not finite at step 0" in ended.err
+    assert not (tmp_path / "a").exists()
+
+
 def test_profile_asks_for_enough_steps(options: Options, tmp_path: Path, cli) -> None:  # type: ignore[no-untyped-def]
     ended = cli(distill.main, [*options("a", tmp_path, loop__steps=2), "--profile"])
     assert ended.code == 2
