@@ -57,12 +57,14 @@ def _job(options: argparse.Namespace) -> Job:
     torch.set_num_threads(options.threads)
     bundle = load_bundle(options.bundle)
     trained, student = load_student(bundle, options.run), bundle.manifest.student
+    pictures = choose_pictures(options.images, options.masks, trained.config.data)
+    pictures.read(0)  # a label that is missing is said now, not after minutes of calibration
     return Job(
         bundle=bundle,
         trained=trained,
         checkpoint=RunDirectory(options.run or Path(student["run"])).checkpoint(student["checkpoint"]),
         images=choose_images(options.calibration, options.images_count, options.seed),
-        pictures=choose_pictures(options.images, options.masks, trained.config.data),
+        pictures=pictures,
         settings=settings,
         seed=options.seed,
         calibration=options.calibration,
@@ -121,6 +123,8 @@ def _select(job: Job, path: Path) -> Selection:
     onnx.save(model, path)
     ranges = measure_ranges(path, layers, manifest.input, job.images, settings.method, settings.percentile)
     scorer = Scorer.of(reference, manifest, job.pictures, settings.score_images, job.threads)
+    if settings.finetune:
+        print(f"fine-tuned, in fp32: {len(scorer)} pictures lose {scorer.loss(model)}", flush=True)
     return select(model, layers, ranges, scorer, settings)
 
 

@@ -16,7 +16,7 @@ from export.int8.images import CalibrationImage
 from export.manifest import InputSpec
 from train.checkpoint import TrainedNetwork, load_into
 from train.config import RunConfig
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.progress import TrainingProgress
 from train.run_directory import load_state
 from train.session import Session, open_session
@@ -31,7 +31,7 @@ _Weighted = (nn.Conv2d, nn.Linear)
 
 def finetune(
     trained: TrainedNetwork, checkpoint: Path, spec: InputSpec, images: Sequence[CalibrationImage], steps: int
-) -> SmpNetwork:
+) -> SegmentationNetwork:
     """A copy of the student after ``steps`` more steps of its training, in eval mode and in float.
 
     Batch norm keeps its statistics. That makes it a factor per channel, with which rounding per channel commutes: what
@@ -86,7 +86,7 @@ def _train(session: Session) -> None:
 
 
 @contextmanager
-def _rounding(network: SmpNetwork, images: Sequence[Tensor]) -> Iterator[None]:
+def _rounding(network: SegmentationNetwork, images: Sequence[Tensor]) -> Iterator[None]:
     """Let layers round what they read and what they weigh it with, and batch norm keep its statistics."""
     layers = [module for module in network.modules() if isinstance(module, _Weighted)]
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
@@ -102,7 +102,7 @@ def _rounding(network: SmpNetwork, images: Sequence[Tensor]) -> Iterator[None]:
 
 
 def _largest_inputs(
-    network: SmpNetwork, layers: Sequence[nn.Module], images: Sequence[Tensor]
+    network: SegmentationNetwork, layers: Sequence[nn.Module], images: Sequence[Tensor]
 ) -> dict[nn.Module, float]:
     largest = dict.fromkeys(layers, 0.0)
 

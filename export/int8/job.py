@@ -1,6 +1,7 @@
 """One call of `export.quantize`, its options resolved."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Job:
         rule = f"the {len(self.images)} images with the smallest sha256 of '{self.seed}:<name>'"
         hashes = {image.path.name: image.sha256 for image in self.images}
         calibration = {"folder": str(self.calibration), "rule": rule, "images": hashes}
-        return {**self.settings.model_dump(mode="json"), "calibration": calibration}
+        return {**self.settings.model_dump(mode="json"), "calibration": calibration, "code_sha256": _code_version()}
 
     @property
     def unchanged(self) -> bool:
@@ -49,3 +50,9 @@ class Job:
         source = self.bundle.record(DEFAULT_ROLE).sha256
         same = (made_with, record.source_sha256, record.versions) == (self.made_with, source, versions())
         return same and record.accuracy.images_sha256 == self.pictures.digest()
+
+
+def _code_version() -> str:
+    """Hex sha256 of the sources here that decide what the file is."""
+    sources = (path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return sha256(b"\0".join(sources)).hexdigest()
