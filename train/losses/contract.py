@@ -144,7 +144,7 @@ class Loss(nn.Module):
 
 def label_of(valid: Tensor | None) -> Tensor | None:
     """A label ``(N, H, W)`` that says no more than what counts, for losses that need none; None: everything does."""
-    return None if valid is None else torch.where(valid, 0, IGNORE_INDEX)
+    return None if valid is None else torch.where(valid, 0, IGNORE_INDEX).to(torch.uint8)
 
 
 def label_at(label: Tensor, size: torch.Size) -> Tensor:
