@@ -22,7 +22,7 @@ from train.run_directory import load_state
 from train.session import Session, open_session
 from train.step import train_step
 
-LEARNING_RATE = 0.1
+LEARNING_RATE = 0.01
 """Share of the run's own: the weights are to move by a step of INT8, not to be learnt anew."""
 
 _LARGEST = 127
