@@ -22,13 +22,16 @@ from export.tensorrt.build import BuildOptions, Built, build_plan
 from export.tensorrt.flavour import TensorRt
 from export.tensorrt.layers import count_precisions
 from export.tensorrt.profile import default_profile, parse_profile
-from tests.train.models.test_smp import small
-from train.models.config import Architecture
+from tests.train.models.test_smp import CLASSES, SMALL, small
+from train.models.build import build_model
+from train.models.config import ModelConfig
 
 FIXED = InputSpec(
     height=128, width=160, multiple=32, dynamic_batch=False, dynamic_size=False, mean=[0, 0, 0], std=[1, 1, 1]
 )
 DYNAMIC = FIXED.model_copy(update={"smallest": 128, "dynamic_batch": True, "dynamic_size": True})
+_NAMES = get_args(ModelConfig.model_fields["architecture"].annotation)
+ARCHITECTURES = [name for part in _NAMES for name in get_args(part) or (part,)]
 ENCODER = "test_efficientnet"
 """timm's smallest: what differs between students here is the decoder."""
 
@@ -36,9 +39,12 @@ ENCODER = "test_efficientnet"
 def graph(architecture: str, spec: InputSpec) -> onnx.ModelProto:
     """A student's graph. Its batch normalisations are left out: folded into convolutions, they would leave no trace."""
     torch.manual_seed(0)
-    network = small(architecture, encoder=ENCODER).eval()
+    if architecture in SMALL:
+        network = small(architecture, encoder=ENCODER)
+    else:
+        network = build_model(ModelConfig.model_validate({"architecture": architecture}), CLASSES)
     _drop_batchnorm(network)
-    return make_graph(network, spec, OutputSpec(confidence="confidence"))
+    return make_graph(network.eval(), spec, OutputSpec(confidence="confidence"))
 
 
 def to_int8(model: onnx.ModelProto, folder: Path, spec: InputSpec) -> onnx.ModelProto:
@@ -75,7 +81,7 @@ def check_in_every_precision(trt: TensorRt, model: onnx.ModelProto, folder: Path
     assert half["uint8"] == int8["uint8"] == single["uint8"]
 
 
-@pytest.mark.parametrize("architecture", get_args(Architecture))
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_at_a_fixed_size(rtx: TensorRt, architecture: str, tmp_path: Path) -> None:
     check_in_every_precision(rtx, graph(architecture, FIXED), tmp_path, FIXED)
 
@@ -86,7 +92,7 @@ def test_a_real_export_at_any_size(rtx: TensorRt, exported: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", get_args(Architecture))
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_at_any_size(rtx: TensorRt, architecture: str, tmp_path: Path) -> None:
     check_in_every_precision(rtx, graph(architecture, DYNAMIC), tmp_path, DYNAMIC)
 
