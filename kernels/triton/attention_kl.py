@@ -13,6 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from kernels.triton.operator import operator
 from kernels.triton.scores import STAGES, WARPS, scores, tiles_of
 
 # log Σ e^s of a query that does not count: its probabilities are e^(s - 1e30) = 0.
@@ -183,7 +184,7 @@ def attention_kl_backward_kernel(
     tl.store(out, gradient, mask=is_own[:, None] & inside[None, :])
 
 
-@torch.library.custom_op("segdistill::attention_kl", mutates_args=())
+@operator("attention_kl")
 def attention_kl_sum(
     student: Tensor,
     teacher: Tensor,
@@ -219,7 +220,7 @@ def attention_kl_sum(
     return kl.sum(), lse
 
 
-@torch.library.custom_op("segdistill::attention_kl_gradient", mutates_args=())
+@operator("attention_kl_gradient")
 def attention_kl_gradient(
     coefficient: Tensor,
     lse: Tensor,

@@ -13,6 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from kernels.triton.layout import flat_pixels, gradient_like
+from kernels.triton.operator import operator
 from kernels.triton.pixel_maps import pixel_maps, scale_at, weight_at
 
 
@@ -81,15 +82,15 @@ def channel_kl_forward_kernel(
     BLOCK_P: tl.constexpr,
     BLOCKS_A_PIECE: tl.constexpr,
 ):
-    image, pieces = tl.program_id(2).to(tl.int64), tl.num_programs(1)
-    channel = tl.program_id(0).to(tl.int64) * BLOCK_C + tl.arange(0, BLOCK_C)
+    image, pieces = tl.program_id(2).to(tl.int64), tl.num_programs(0)
+    channel = tl.program_id(1).to(tl.int64) * BLOCK_C + tl.arange(0, BLOCK_C)
     # Finite, so that a block without a valid pixel is not -inf - -inf.
     max_s = tl.full([BLOCK_C], -1e30, tl.float32)
     max_t = max_s
     sum_s = tl.zeros([BLOCK_C], tl.float32)
     sum_t, dot = sum_s, sum_s
     for block in range(BLOCKS_A_PIECE):
-        pixel = (tl.program_id(1).to(tl.int64) * BLOCKS_A_PIECE + block) * BLOCK_P + tl.arange(0, BLOCK_P)
+        pixel = (tl.program_id(0).to(tl.int64) * BLOCKS_A_PIECE + block) * BLOCK_P + tl.arange(0, BLOCK_P)
         s, t, _, valid = _read(
             student_ptr, teacher_ptr, label_ptr, student_scale_ptr, teacher_scale_ptr, channel_scale_ptr,
             image, channels, pixels, channel, pixel,
@@ -105,7 +106,7 @@ def channel_kl_forward_kernel(
         dot = dot * tl.exp(max_t - new_t) + tl.sum(e_t * (t - s), 1)
         max_s, max_t = new_s, new_t
     inside = channel < channels
-    out = piece_ptr + (image * channels + channel) * pieces + tl.program_id(1)
+    out = piece_ptr + (image * channels + channel) * pieces + tl.program_id(0)
     stride = tl.num_programs(2).to(tl.int64) * channels * pieces
     tl.store(out, max_s, mask=inside)
     tl.store(out + stride, sum_s, mask=inside)
@@ -169,8 +170,8 @@ def channel_kl_backward_kernel(
     BLOCK_P: tl.constexpr,
 ):
     image = tl.program_id(2).to(tl.int64)
-    channel = tl.program_id(0).to(tl.int64) * BLOCK_C + tl.arange(0, BLOCK_C)
-    pixel = tl.program_id(1).to(tl.int64) * BLOCK_P + tl.arange(0, BLOCK_P)
+    channel = tl.program_id(1).to(tl.int64) * BLOCK_C + tl.arange(0, BLOCK_C)
+    pixel = tl.program_id(0).to(tl.int64) * BLOCK_P + tl.arange(0, BLOCK_P)
     s, t, scale, valid = _read(
         student_ptr, teacher_ptr, label_ptr, student_scale_ptr, teacher_scale_ptr, channel_scale_ptr,
         image, channels, pixels, channel, pixel,
@@ -187,7 +188,7 @@ def channel_kl_backward_kernel(
     tl.store(out, gradient, mask=inside[:, None] & (pixel < pixels)[None, :])
 
 
-@torch.library.custom_op("segdistill::channel_kl", mutates_args=())
+@operator("channel_kl")
 def channel_kl_rows(
     student: Tensor,
     teacher: Tensor,
@@ -205,7 +206,7 @@ def channel_kl_rows(
     piece = torch.empty(5, batch * channels, pieces, dtype=torch.float32, device=student.device)
     rows = torch.empty(3, batch * channels, dtype=torch.float32, device=student.device)
     maps, given = _maps(z_s, label, student_scale, teacher_scale, channel_scale)
-    channel_kl_forward_kernel[(triton.cdiv(channels, tile.channels), pieces, batch)](
+    channel_kl_forward_kernel[(pieces, triton.cdiv(channels, tile.channels), batch)](
         z_s, z_t, *maps, piece, channels, pixels, *z_s.stride(), *z_t.stride(), 1 / temperature,
         **given, BLOCK_C=tile.channels, BLOCK_P=tile.pixels, BLOCKS_A_PIECE=tile.blocks,
     )  # fmt: skip
@@ -213,7 +214,7 @@ def channel_kl_rows(
     return rows
 
 
-@torch.library.custom_op("segdistill::channel_kl_gradient", mutates_args=())
+@operator("channel_kl_gradient")
 def channel_kl_gradient(
     coefficient: Tensor,
     rows: Tensor,
@@ -230,7 +231,7 @@ def channel_kl_gradient(
     batch, channels, pixels = z_s.shape
     out, tile = gradient.flatten(2), tile_of(z_s)
     maps, given = _maps(z_s, label, student_scale, teacher_scale, channel_scale)
-    grid = (triton.cdiv(channels, tile.channels), triton.cdiv(pixels, tile.pixels), batch)
+    grid = (triton.cdiv(pixels, tile.pixels), triton.cdiv(channels, tile.channels), batch)
     channel_kl_backward_kernel[grid](
         z_s, z_t, *maps, rows, coefficient.contiguous(), out, channels, pixels,
         *z_s.stride(), *z_t.stride(), *out.stride(), 1 / temperature,

@@ -10,6 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from kernels.triton.layout import flat_pixels, per_pixel_label, tile
+from kernels.triton.operator import operator
 from kernels.triton.softmax import log_softmax
 
 
@@ -91,7 +92,7 @@ def condensation_magnitude_kernel(
     tl.store(magnitude_ptr + at, total / channels, mask=in_image)
 
 
-@torch.library.custom_op("segdistill::condensation_entropy", mutates_args=())
+@operator("condensation_entropy")
 def condensation_entropy(
     teacher: Tensor,
     label: Tensor | None,
@@ -116,7 +117,7 @@ def condensation_entropy(
     return found, magnitude, channel.sum(1)
 
 
-@torch.library.custom_op("segdistill::condensation_magnitude", mutates_args=())
+@operator("condensation_magnitude")
 def condensation_magnitude(features: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
     """(mean_c |M z| ``(N, H, W)``, Σ_i |M z| ``(N, D)``)."""
     z = flat_pixels(features)

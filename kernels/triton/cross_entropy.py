@@ -8,6 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from kernels.triton.layout import flat_pixels, gradient_like, tile
+from kernels.triton.operator import operator
 from kernels.triton.softmax import log_softmax
 
 
@@ -70,7 +71,7 @@ def cross_entropy_backward_kernel(
     tl.store(gradient_ptr + offset, gradient, mask=mask)
 
 
-@torch.library.custom_op("segdistill::cross_entropy", mutates_args=())
+@operator("cross_entropy")
 def cross_entropy_sums(logits: Tensor, label: Tensor) -> Tensor:
     """(Σ -log q[y], number of valid pixels) ``(2,)``; `kernels.cross_entropy` tells the arguments."""
     z, label = flat_pixels(logits), label.contiguous()
@@ -85,7 +86,7 @@ def cross_entropy_sums(logits: Tensor, label: Tensor) -> Tensor:
     return sums.sum((0, 1))
 
 
-@torch.library.custom_op("segdistill::cross_entropy_gradient", mutates_args=())
+@operator("cross_entropy_gradient")
 def cross_entropy_gradient(coefficient: Tensor, logits: Tensor, label: Tensor) -> Tensor:
     """The gradient of ``coefficient`` ``()`` · Σ -log q[y], of the logits' shape and dtype."""
     z, label, gradient = flat_pixels(logits), label.contiguous(), gradient_like(logits)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kernels.triton.bilinear import add_corners, axis, corners, upsampled
 from kernels.triton.layout import gradient_like, tile
+from kernels.triton.operator import operator
 from kernels.triton.softmax import log_softmax
 
 
@@ -120,7 +121,7 @@ def cross_entropy_upsampled_backward_kernel(
     )  # fmt: skip
 
 
-@torch.library.custom_op("segdistill::cross_entropy_upsampled", mutates_args=())
+@operator("cross_entropy_upsampled")
 def cross_entropy_upsampled_sums(logits: Tensor, label: Tensor, align_corners: bool) -> Tensor:
     """(Σ -log q[y], number of valid pixels) ``(2,)``; `kernels.cross_entropy` tells the arguments."""
     z, label = logits.detach(), label.contiguous()
@@ -138,7 +139,7 @@ def cross_entropy_upsampled_sums(logits: Tensor, label: Tensor, align_corners: b
     return sums.sum((0, 1))
 
 
-@torch.library.custom_op("segdistill::cross_entropy_upsampled_gradient", mutates_args=())
+@operator("cross_entropy_upsampled_gradient")
 def cross_entropy_upsampled_gradient(
     coefficient: Tensor, logits: Tensor, label: Tensor, align_corners: bool
 ) -> Tensor:  # fmt: skip

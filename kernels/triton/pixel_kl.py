@@ -8,6 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from kernels.triton.layout import flat_pixels, gradient_like, tile
+from kernels.triton.operator import operator
 from kernels.triton.pixel_maps import pixel_maps, scale_at, weight_at
 from kernels.triton.softmax import log_softmax
 
@@ -109,7 +110,7 @@ def pixel_kl_backward_kernel(
     tl.store(out, gradient, mask=(channel < channels)[:, None] & in_image[None, :])
 
 
-@torch.library.custom_op("segdistill::pixel_kl", mutates_args=())
+@operator("pixel_kl")
 def pixel_kl_sums(
     student: Tensor,
     teacher: Tensor,
@@ -133,7 +134,7 @@ def pixel_kl_sums(
     return sums.sum((0, 1))
 
 
-@torch.library.custom_op("segdistill::pixel_kl_gradient", mutates_args=())
+@operator("pixel_kl_gradient")
 def pixel_kl_gradient(
     coefficient: Tensor,
     student: Tensor,

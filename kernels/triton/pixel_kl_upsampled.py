@@ -14,6 +14,7 @@ from torch import Tensor
 
 from kernels.triton.bilinear import add_corners, axis, corners, upsampled
 from kernels.triton.layout import gradient_like, tile
+from kernels.triton.operator import operator
 from kernels.triton.pixel_maps import pixel_maps, scale_at, weight_at
 from kernels.triton.softmax import log_softmax
 
@@ -184,7 +185,7 @@ def pixel_kl_upsampled_backward_kernel(
     )  # fmt: skip
 
 
-@torch.library.custom_op("segdistill::pixel_kl_upsampled", mutates_args=())
+@operator("pixel_kl_upsampled")
 def pixel_kl_upsampled_sums(
     student: Tensor,
     teacher: Tensor,
@@ -214,7 +215,7 @@ def pixel_kl_upsampled_sums(
     return sums.sum((0, 1))
 
 
-@torch.library.custom_op("segdistill::pixel_kl_upsampled_gradient", mutates_args=())
+@operator("pixel_kl_upsampled_gradient")
 def pixel_kl_upsampled_gradient(
     coefficient: Tensor,
     student: Tensor,
