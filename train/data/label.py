@@ -10,18 +10,24 @@ from train.data.palette import IGNORE_INDEX, Colour
 from train.errors import UserError
 
 
+class UnknownLabelError(UserError):
+    """An id or a colour that belongs to no class."""
+
+
 def read_label(path: Path, classes: int, label_map: dict[int, int], palette: list[Colour]) -> NDArray[np.uint8]:
     """Class ids ``(H, W)`` of an index mask (grey or palette) or a colour mask (RGB, looked up in ``palette``).
 
     Raises:
-        UserError: unreadable, a colour or an id that belongs to no class.
+        UnknownLabelError: a colour or an id that belongs to no class.
+        UserError: unreadable, or colours without a palette.
     """
     try:
         with Image.open(path) as file:
             raw = np.asarray(file.convert("RGB") if file.mode not in ("L", "P", "1", "I", "I;16") else file)
-    except OSError as error:
+    except Exception as error:  # on damaged bytes Pillow raises more than OSError: SyntaxError, ValueError, …
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"{path}: the label cannot be read ({error}): replace or remove the image and its label"
+            f"{path}: the label cannot be read ({reason}): replace or remove the image and its label"
         ) from None
     ids = _colours_to_ids(path, raw, palette) if raw.ndim == 3 else raw
     return _map_ids(path, ids, classes, label_map)
@@ -36,7 +42,7 @@ def _map_ids(path: Path, ids: NDArray[np.generic], classes: int, label_map: dict
     mapped_ids = table[ids.astype(np.uint16)]
     if mapped_ids.min(initial=0) < 0:
         unknown = np.unique(ids[mapped_ids < 0]).tolist()
-        raise UserError(
+        raise UnknownLabelError(
             f"{path}: label ids {unknown[:8]} are outside the {classes} classes: map them in data.label_map "
             f"(id: {IGNORE_INDEX} ignores one) or add the missing classes"
         )
@@ -52,7 +58,7 @@ def _colours_to_ids(path: Path, colours: NDArray[np.generic], palette: list[Colo
         ids[codes == (red << 16 | green << 8 | blue)] = index
     unknown = colours[(ids == IGNORE_INDEX) & (codes != 0) & (codes != 0xFFFFFF)]
     if len(unknown):
-        raise UserError(
+        raise UnknownLabelError(
             f"{path}: colour {tuple(unknown[0].tolist())} is in no class of the palette (black and white are ignored)"
         )
     return ids

@@ -22,9 +22,7 @@ class PairedFiles:
         label_map: dict[int, int],
         clips: list[SampleClip] | None = None,
     ) -> None:
-        for image, label in pairs:
-            _check_exists(image, f"listed in {name}, but not there: restore it or remove it from the list")
-            _check_exists(label, f"no such label for the image {image}: add it or remove the image")
+        _check_exist(name, pairs)
         self.name = name
         self.classes = classes
         self.palette = palette
@@ -45,6 +43,12 @@ class PairedFiles:
         return Sample(image, label, image_path.stem)
 
 
-def _check_exists(path: Path, complaint: str) -> None:
-    if not path.is_file():
-        raise UserError(f"{path}: {complaint}")
+def _check_exist(name: str, pairs: list[tuple[Path, Path]]) -> None:
+    lost = next((image for image, _ in pairs if not image.is_file()), None)
+    if lost is not None:
+        raise UserError(f"{lost}: listed in {name}, but not there: restore it or remove it from the list")
+    bare = [(image, label) for image, label in pairs if not label.is_file()]
+    if bare:
+        image, label = bare[0]
+        others = f" (nor for {len(bare) - 1} others)" if len(bare) > 1 else ""
+        raise UserError(f"{label}: no such label for the image {image}{others}: add it or remove the image")

@@ -7,6 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from train.data.palette import Colour
 
+Layout = Literal[
+    "streets", "camvid", "cityscapes", "voc", "ade20k", "pascal_context", "coco_stuff", "folder", "clips"
+]  # fmt: skip
+
 
 class StreetsSpec(BaseModel):
     """Size of the generated dataset `streets`."""
@@ -38,9 +42,7 @@ class DatasetSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    layout: Literal["streets", "camvid", "folder", "clips"] = Field(
-        default="streets", description="how the dataset lies on disk"
-    )
+    layout: Layout = Field(default="streets", description="how the dataset lies on disk")
     root: Path | None = Field(default=None, description="folder of the dataset; streets needs none")
     train_split: str = Field(default="train", description="split to train on")
     val_split: str = Field(default="val", description="split to choose checkpoints on")

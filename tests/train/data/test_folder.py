@@ -127,6 +127,22 @@ def test_truncated_label_is_named(new_folder: Path) -> None:
         open_split(new_folder)[0]
 
 
+def test_label_with_a_damaged_chunk_is_named(new_folder: Path) -> None:
+    path = new_folder / "train" / "masks" / "0.png"
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(b"IDAT") - 1] -= 8  # the length of the chunk, so that its end is read as the next one
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match=r"masks/0\.png: the label cannot be read"):
+        open_split(new_folder)[0]
+
+
+def test_number_of_missing_labels_is_said(new_folder: Path) -> None:
+    for path in (new_folder / "train" / "masks").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match=r"images/0\.png \(nor for 1 others\): add it"):
+        open_split(new_folder)
+
+
 def test_list_images_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
         list_images(tmp_path / "nowhere")
