@@ -20,7 +20,7 @@ from export.manifest import DEFAULT_ROLE, FileRecord
 from export.pictures import Picture
 from export.preprocess import preprocess
 from export.session import open_session
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 
 LIMIT = {"fp32": 1e-3, "fp16": 2e-2, "int8": 0.25}
 """A layer departs when its output is further off than this: root mean square of the difference, over the values'."""
@@ -59,7 +59,7 @@ def first_departure(departures: list[Departure], limit: float) -> Departure | No
 
 
 def bisect_files(
-    bundle: Bundle, files: Mapping[str, tuple[Path, FileRecord]], network: SmpNetwork, picture: Picture
+    bundle: Bundle, files: Mapping[str, tuple[Path, FileRecord]], network: SegmentationNetwork, picture: Picture
 ) -> dict[str, list[Departure]]:
     """Print for each ONNX file the first layer that departs, and those that add most; and give all, by role."""
     image = preprocess(picture.image, bundle.manifest.input)
@@ -94,7 +94,7 @@ def tensors(
     return {name: np.asarray(array, np.float32) for name, array in zip(names, arrays, strict=True)}
 
 
-def layer_outputs(network: SmpNetwork, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+def layer_outputs(network: SegmentationNetwork, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     """What each layer of the PyTorch student without parts of its own gives, by its path, and the logits."""
     outputs: dict[str, NDArray[np.float32]] = {}
 

@@ -14,7 +14,7 @@ from export.manifest import InputSpec, OutputSpec
 from export.pooling import replace_adaptive_pooling
 from train.data.resize import Size
 from train.errors import UserError
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 
 OPSET = 18
 """The exporter's lowest, and all that is needed: ONNX Runtime reads it from 1.14 on, TensorRT from 10.0 on."""
@@ -33,7 +33,7 @@ class DeployedNetwork(nn.Module):
     a type that every runtime and C++ have, and finer than a softmax is calibrated.
     """
 
-    def __init__(self, network: SmpNetwork) -> None:
+    def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -50,7 +50,7 @@ class DeployedNetwork(nn.Module):
         return nn.functional.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
 
 
-def smallest_side(network: SmpNetwork) -> int:
+def smallest_side(network: SegmentationNetwork) -> int:
     """The shortest side in pixels that the network takes: poolings may need more than one multiple of its stride."""
     for count in (1, 2, 4, 8):
         side = count * network.multiple
@@ -60,7 +60,7 @@ def smallest_side(network: SmpNetwork) -> int:
     return 16 * network.multiple
 
 
-def make_graph(network: SmpNetwork, spec: InputSpec, output: OutputSpec) -> onnx.ModelProto:
+def make_graph(network: SegmentationNetwork, spec: InputSpec, output: OutputSpec) -> onnx.ModelProto:
     """Export, slim and check; what is not in `OutputSpec` is left out.
 
     Raises:
@@ -78,11 +78,13 @@ def make_graph(network: SmpNetwork, spec: InputSpec, output: OutputSpec) -> onnx
     return model
 
 
-def _export(network: SmpNetwork, spec: InputSpec) -> onnx.ModelProto:
+def _export(network: SegmentationNetwork, spec: InputSpec) -> onnx.ModelProto:
     plain = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     deployed = DeployedNetwork(replace_adaptive_pooling(plain)).eval()
-    batch = 2 if spec.dynamic_batch else 1  # torch.export takes an example of 1 for a constant
-    example = torch.zeros(batch, spec.height, spec.width, 3, dtype=torch.uint8)
+    # The exporter takes for a constant what is 1 at the example: a batch, or a side of the smallest map.
+    batch = 2 if spec.dynamic_batch else 1
+    size = (16 * spec.multiple, 24 * spec.multiple) if spec.dynamic_size else (spec.height, spec.width)
+    example = torch.zeros(batch, *size, 3, dtype=torch.uint8)
     try:
         # Traced here and not by the exporter, under which smp's PSPNet takes another path that is wrong at other sizes.
         with torch.inference_mode():

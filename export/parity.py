@@ -16,7 +16,7 @@ from export.preprocess import postprocess, preprocess
 from export.runner import Runner
 from train.data.resize import resize_ids
 from train.metrics import ConfusionMatrix, scores
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 
 _BOUNDARY_WIDTH = 5
 _RUN_TWICE = 8
@@ -151,7 +151,7 @@ class Parity:
 
 
 def compare(
-    network: SmpNetwork, runners: Mapping[str, Runner], manifest: Manifest, pictures: Iterable[Picture]
+    network: SegmentationNetwork, runners: Mapping[str, Runner], manifest: Manifest, pictures: Iterable[Picture]
 ) -> Iterator[dict[str, Difference]]:
     """For one picture after the other, PyTorch against each runner on the very same preprocessed input."""
     reference = DeployedNetwork(network).eval()

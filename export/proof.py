@@ -18,7 +18,7 @@ from export.pictures import Pictures
 from export.preprocess import postprocess
 from export.runner import NotHere, Runner, open_runner
 from train.data.palette import Colour
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.pictures import comparison
 from train.progress import progress
 
@@ -53,7 +53,7 @@ class Verdict:
 def prove(
     manifest: Manifest,
     files: Mapping[str, tuple[Path, FileRecord]],
-    network: SmpNetwork,
+    network: SegmentationNetwork,
     pictures: Pictures,
     worst: Path,
 ) -> list[Verdict]:
@@ -77,7 +77,13 @@ def prove(
 
 
 def prove_file(
-    manifest: Manifest, role: str, path: Path, record: FileRecord, network: SmpNetwork, pictures: Pictures, worst: Path
+    manifest: Manifest,
+    role: str,
+    path: Path,
+    record: FileRecord,
+    network: SegmentationNetwork,
+    pictures: Pictures,
+    worst: Path,
 ) -> FileRecord:
     """The record with its proof, for an export that is about to enter the file ``path`` into its bundle.
 

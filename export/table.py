@@ -18,7 +18,8 @@ from export.student import load_student
 from export.torch_runner import TorchRunner
 from train.command import command
 from train.errors import UserError
-from train.models.smp import SmpNetwork
+from train.models.config import ModelConfig
+from train.models.network import SegmentationNetwork
 from train.run_directory import RunDirectory, atomic_path
 
 _EAGER, _COMPILED = "pytorch", "pytorch compiled"
@@ -107,7 +108,7 @@ def _table(bundle: Bundle, threads: int, samples: int, compiled: bool) -> ModelT
 
 
 def _runners(
-    bundle: Bundle, network: SmpNetwork, threads: int, compiled: bool
+    bundle: Bundle, network: SegmentationNetwork, threads: int, compiled: bool
 ) -> tuple[dict[str, Runner], dict[str, str]]:
     runners: dict[str, Runner] = {_EAGER: TorchRunner(network, compiled=False)}
     if compiled:
@@ -170,8 +171,8 @@ def _accuracy(bundle: Bundle) -> Accuracy | None:
 
 
 def _student(bundle: Bundle) -> str:
-    model = bundle.manifest.student["model"]
-    return f"{bundle.manifest.name}: {model['architecture']} on {model['encoder']}"
+    model = ModelConfig.model_validate(bundle.manifest.student["model"])
+    return f"{bundle.manifest.name}: {model.title}"
 
 
 def _bundles(source: Path, folder: Path) -> list[Bundle]:

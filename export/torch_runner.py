@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from train.data.resize import Size
 from train.models.build import predict
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 
 
 class _Predictor(nn.Module):
     """Images ``(N, H, W, 3)`` uint8 to class ids ``(N, H, W)``, as evaluation computes them."""
 
-    def __init__(self, network: SmpNetwork) -> None:
+    def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -27,7 +27,7 @@ class _Predictor(nn.Module):
 class TorchRunner:
     """Eager PyTorch on the CPU, or `torch.compile` at its defaults; on as many threads as torch is set to."""
 
-    def __init__(self, network: SmpNetwork, compiled: bool) -> None:
+    def __init__(self, network: SegmentationNetwork, compiled: bool) -> None:
         self.runtime = f"pytorch {torch.__version__.partition('+')[0]}, {'torch.compile' if compiled else 'eager'}, cpu"
         predictor = _Predictor(network).eval()
         self._call: Any = torch.compile(predictor) if compiled else predictor

@@ -12,7 +12,7 @@ from train.config import RunConfig
 from train.errors import UserError
 from train.losses.registry import LossSum
 from train.models.build import build_model
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.run_directory import RunDirectory, Which, load_state, load_weights
 
 
@@ -20,7 +20,7 @@ from train.run_directory import RunDirectory, Which, load_state, load_weights
 class TrainingState:
     """Everything that changes while training; what is not here follows from the config and the step."""
 
-    model: SmpNetwork
+    model: SegmentationNetwork
     losses: LossSum
     optimizer: optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -30,9 +30,9 @@ class TrainingState:
     best_miou: float = -1.0
 
     @property
-    def evaluated(self) -> SmpNetwork:
+    def evaluated(self) -> SegmentationNetwork:
         """The network that is scored and exported: the average, where there is one."""
-        network: SmpNetwork = self.model if self.average is None else self.average.module  # type: ignore[assignment]
+        network: SegmentationNetwork = self.model if self.average is None else self.average.module  # type: ignore[assignment]
         return network
 
     def state_dict(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class TrainingState:
 class TrainedNetwork:
     """A network that a run left behind, in eval mode, and how it came to be."""
 
-    network: SmpNetwork
+    network: SegmentationNetwork
     config: RunConfig
     step: int
 

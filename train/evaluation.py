@@ -11,7 +11,7 @@ from train.data.dataset import Dataset, Sample
 from train.data.resize import Size, resize_ids, resize_image
 from train.metrics import ConfusionMatrix
 from train.models.build import predict
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 
 
 class Prediction(NamedTuple):
@@ -30,7 +30,9 @@ class Samples(Protocol):
     def __getitem__(self, index: int, /) -> Sample: ...
 
 
-def predictions(network: SmpNetwork, dataset: Samples, size: Size, batch_size: int = 8) -> Iterator[Prediction]:
+def predictions(
+    network: SegmentationNetwork, dataset: Samples, size: Size, batch_size: int = 8
+) -> Iterator[Prediction]:
     """The network's class ids for each sample, in order. The network is left in the mode it came in."""
     training = network.training
     network.eval()
@@ -43,7 +45,7 @@ def predictions(network: SmpNetwork, dataset: Samples, size: Size, batch_size: i
         network.train(training)
 
 
-def evaluate(network: SmpNetwork, dataset: Dataset, size: Size) -> ConfusionMatrix:
+def evaluate(network: SegmentationNetwork, dataset: Dataset, size: Size) -> ConfusionMatrix:
     """The confusion matrix of a network over a whole split, at the resolution of the labels."""
     matrix = ConfusionMatrix(len(dataset.classes))
     for sample, ids in predictions(network, dataset, size):
@@ -52,7 +54,7 @@ def evaluate(network: SmpNetwork, dataset: Dataset, size: Size) -> ConfusionMatr
 
 
 @torch.inference_mode()
-def _predict_batch(network: SmpNetwork, samples: list[Sample], size: Size) -> NDArray[np.uint8]:
+def _predict_batch(network: SegmentationNetwork, samples: list[Sample], size: Size) -> NDArray[np.uint8]:
     images = np.stack([resize_image(sample.image, size) for sample in samples])
     batch = torch.from_numpy(images).to(network.mean.device).permute(0, 3, 1, 2)
     ids: NDArray[np.uint8] = predict(network(batch).logits, size).cpu().numpy()

@@ -15,7 +15,7 @@ from train.evaluation import Prediction, predictions
 from train.history import History
 from train.metrics import ConfusionMatrix, scores
 from train.models.build import Cost, cost
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.pictures import panels
 from train.run_directory import RunDirectory, atomic_path
 from train.web_page import (
@@ -38,7 +38,11 @@ _LARGEST_PICTURE_WIDTH = 480
 
 
 def write_report(
-    run: RunDirectory, network: SmpNetwork, val_set: Dataset, size: Size, teacher: SmpNetwork | None = None
+    run: RunDirectory,
+    network: SegmentationNetwork,
+    val_set: Dataset,
+    size: Size,
+    teacher: SegmentationNetwork | None = None,
 ) -> Path:
     """Look once more at ``val_set`` through ``network`` and write ``report.html`` into the run's directory.
 
@@ -57,7 +61,7 @@ def write_report(
     seen = _look(network, val_set, size)
     page = WebPage(
         config.name,
-        f"{config.model.architecture} on {config.model.encoder}, scored on {val_set.name} at {size[0]} × {size[1]}",
+        f"{config.model.title}, scored on {val_set.name} at {size[0]} × {size[1]}",
     )
     page.cards(_headlines(history, cost(network, size), cost(teacher, size) if teacher else None))
     if history.logged and history.evaluations:
@@ -78,7 +82,7 @@ class _Seen:
     shown: list[Prediction]
 
 
-def _look(network: SmpNetwork, val_set: Dataset, size: Size) -> _Seen:
+def _look(network: SegmentationNetwork, val_set: Dataset, size: Size) -> _Seen:
     """One pass over the split: the confusion matrix of all samples, and the predictions that will be shown."""
     count = min(PICTURES, len(val_set))
     chosen = {(2 * number + 1) * len(val_set) // (2 * count) for number in range(count)}
@@ -125,7 +129,7 @@ def _classes(matrix: ConfusionMatrix, val_set: Dataset) -> str:
     )
 
 
-def _strips(shown: list[Prediction], val_set: Dataset, size: Size, teacher: SmpNetwork | None) -> list[str]:
+def _strips(shown: list[Prediction], val_set: Dataset, size: Size, teacher: SegmentationNetwork | None) -> list[str]:
     samples = [prediction.sample for prediction in shown]
     taught = predictions(teacher, samples, size) if teacher else []
     titled = [[("label", sample.label)] for sample in samples]

@@ -19,7 +19,7 @@ from train.errors import UserError
 from train.losses.contract import Needs
 from train.losses.registry import LossSum, combined_needs
 from train.models.build import build_model
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.models.tap_shapes import TapShape, TapShapes, tap_shapes
 from train.models.taps import Tap
 from train.optimizer import build_average, build_optimizer
@@ -35,7 +35,7 @@ class Session:
     run: RunDirectory
     train_set: Dataset
     val_set: Dataset
-    teacher: SmpNetwork | None
+    teacher: SegmentationNetwork | None
     state: TrainingState
     precision: Precision
     memory_format: torch.memory_format
@@ -114,7 +114,7 @@ def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
     return config.model_copy(update={"data": data})
 
 
-def _load_teacher(config: RunConfig, dataset: Dataset) -> SmpNetwork | None:
+def _load_teacher(config: RunConfig, dataset: Dataset) -> SegmentationNetwork | None:
     if config.teacher is None:
         return None
     source = Path(config.teacher.run)
@@ -123,7 +123,7 @@ def _load_teacher(config: RunConfig, dataset: Dataset) -> SmpNetwork | None:
     return trained.network.requires_grad_(False)
 
 
-def _build_losses(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | None) -> LossSum:
+def _build_losses(config: RunConfig, model: SegmentationNetwork, teacher: SegmentationNetwork | None) -> LossSum:
     needs = combined_needs(config.losses)
     taught = needs.teacher | needs.neighbour_teacher
     if taught and teacher is None:
@@ -137,7 +137,7 @@ def _build_losses(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | No
     return LossSum(config.losses, shapes)
 
 
-def _tap_shapes(who: str, network: SmpNetwork, taps: frozenset[Tap]) -> dict[Tap, TapShape]:
+def _tap_shapes(who: str, network: SegmentationNetwork, taps: frozenset[Tap]) -> dict[Tap, TapShape]:
     try:
         return tap_shapes(network, taps)
     except UserError as error:
@@ -155,7 +155,7 @@ def _check_data(config: RunConfig, train_set: Dataset, val_set: Dataset, needs: 
         open_neighbours(train_set, config.data.neighbour)
 
 
-def _check_sizes(config: RunConfig, model: SmpNetwork, teacher: SmpNetwork | None) -> None:
+def _check_sizes(config: RunConfig, model: SegmentationNetwork, teacher: SegmentationNetwork | None) -> None:
     multiple = max(model.multiple, teacher.multiple if teacher else 1)
     for key, size in (("size", config.data.size), ("crop", config.data.crop or config.data.size)):
         if any(side % multiple for side in size):

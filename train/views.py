@@ -8,7 +8,7 @@ from torch import Tensor
 
 from train.data.batches import Batch
 from train.losses.contract import Needs, Neighbour, Views
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.models.taps import Tap, Taps
 
 
@@ -27,17 +27,17 @@ class Frames(NamedTuple):
         return [found for taps in self if taps is not None for found in taps.maps.values()]
 
 
-def views(batch: Batch, student: SmpNetwork, teacher: SmpNetwork | None, needs: Needs) -> Views:
+def views(batch: Batch, student: SegmentationNetwork, teacher: SegmentationNetwork | None, needs: Needs) -> Views:
     """What the losses are given of a batch."""
     return assemble(batch, shown(batch, student, needs), taught(batch, teacher, needs), student, needs)
 
 
-def shown(batch: Batch, student: SmpNetwork, needs: Needs) -> Frames:
+def shown(batch: Batch, student: SegmentationNetwork, needs: Needs) -> Frames:
     """The taps of the student, with a way back for the gradient."""
     return _frames(student, batch, needs.student, needs.neighbour_student)
 
 
-def taught(batch: Batch, teacher: SmpNetwork | None, needs: Needs) -> Frames | None:
+def taught(batch: Batch, teacher: SegmentationNetwork | None, needs: Needs) -> Frames | None:
     """The taps of the teacher; None where no loss listens to it."""
     if teacher is None or not (needs.teacher or needs.neighbour_teacher):
         return None
@@ -46,7 +46,9 @@ def taught(batch: Batch, teacher: SmpNetwork | None, needs: Needs) -> Frames | N
         return _frames(teacher, batch, needs.teacher, needs.neighbour_teacher)
 
 
-def assemble(batch: Batch, student: Frames, teacher: Frames | None, network: SmpNetwork, needs: Needs) -> Views:
+def assemble(
+    batch: Batch, student: Frames, teacher: Frames | None, network: SegmentationNetwork, needs: Needs
+) -> Views:
     """Views of what both have shown; ``network`` is the student, in whose units images are given."""
     image, neighbour = None, None
     if needs.flow:
@@ -63,7 +65,7 @@ def assemble(batch: Batch, student: Frames, teacher: Frames | None, network: Smp
     return Views(student.key, teacher.key if teacher else None, batch.label, image, neighbour, batch.valid)
 
 
-def _frames(network: SmpNetwork, batch: Batch, key: frozenset[Tap], neighbour: frozenset[Tap]) -> Frames:
+def _frames(network: SegmentationNetwork, batch: Batch, key: frozenset[Tap], neighbour: frozenset[Tap]) -> Frames:
     """Both frames go through in one pass, so that batch norm sees them as one batch."""
     if not neighbour or batch.neighbour is None:
         return Frames(network(batch.image, key), None)
@@ -71,5 +73,5 @@ def _frames(network: SmpNetwork, batch: Batch, key: frozenset[Tap], neighbour: f
     return Frames(*network(images, key | neighbour).split(len(batch.image)))
 
 
-def _normalised(image: Tensor, network: SmpNetwork) -> Tensor:
+def _normalised(image: Tensor, network: SegmentationNetwork) -> Tensor:
     return (image.float() - network.mean) / network.std

@@ -18,7 +18,7 @@ from train.losses.catalogue import COSTS
 from train.losses.contract import LossConfig, Needs, Views
 from train.losses.registry import LOSSES, AnyLossConfig
 from train.models.build import build_model
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.models.tap_shapes import TapShapes, tap_shapes
 from train.progress import progress
 from train.settings import load_config
@@ -72,13 +72,18 @@ def _losses(folder: Path) -> dict[str, tuple[AnyLossConfig, Path]]:
     return {name: found[name] for name in map(_name, LOSSES) if name in found}
 
 
-def _network(path: Path, device: torch.device) -> SmpNetwork:
+def _network(path: Path, device: torch.device) -> SegmentationNetwork:
     model = load_config(RunConfig, "cost", [str(path)]).model.model_copy(update={"weights": "none"})
     return build_model(model, _CLASSES).to(device)
 
 
 def _measure(
-    config: AnyLossConfig, path: Path, batch: Batch, student: SmpNetwork, teacher: SmpNetwork, threads: int
+    config: AnyLossConfig,
+    path: Path,
+    batch: Batch,
+    student: SegmentationNetwork,
+    teacher: SegmentationNetwork,
+    threads: int,
 ) -> Row:
     needs, device = config.needs, batch.image.device
     shapes = TapShapes(
@@ -111,7 +116,9 @@ def _measure(
     )
 
 
-def _views(batch: Batch, student: SmpNetwork, teacher: SmpNetwork, needs: Needs) -> tuple[Views, list[Tensor]]:
+def _views(
+    batch: Batch, student: SegmentationNetwork, teacher: SegmentationNetwork, needs: Needs
+) -> tuple[Views, list[Tensor]]:
     with torch.no_grad():
         maps = shown(batch, student, needs)
     leaves = maps.map(lambda found: found.detach().requires_grad_())

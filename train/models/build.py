@@ -8,27 +8,38 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from train.data.resize import Size
 from train.models.config import ModelConfig
+from train.models.ddrnet import ddrnet_23_slim
+from train.models.network import SegmentationNetwork, set_batchnorm_momentum
+from train.models.pidnet import pidnet_s
 from train.models.smp import SmpNetwork
 
+_WHOLE = {"pidnet_s": pidnet_s, "ddrnet_23_slim": ddrnet_23_slim}
 
-def build_model(config: ModelConfig, classes: int) -> SmpNetwork:
+
+def build_model(config: ModelConfig, classes: int) -> SegmentationNetwork:
     """A network with fresh (or ImageNet) weights for ``classes`` classes.
 
     Raises:
         UserError: the decoder does not fit the encoder, no such encoder, or its weights cannot be had.
     """
-    return SmpNetwork(config, classes)
+    whole = _WHOLE.get(config.architecture)
+    network = SmpNetwork(config, classes) if whole is None else whole(classes)
+    set_batchnorm_momentum(network, config.batchnorm_momentum)
+    return network
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Size of a network: trainable parameters, and multiply-accumulates of one image."""
+    """Size of a network as it is exported, without an auxiliary head.
+
+    Trainable parameters, and multiply-accumulates of one image.
+    """
 
     parameters: int
     macs: int
 
 
-def cost(network: SmpNetwork, size: Size) -> Cost:
+def cost(network: SegmentationNetwork, size: Size) -> Cost:
     """Parameters and MACs at ``size``, counted on a real forward pass, so that strides and dilation are right."""
     device = network.mean.device
     counter = FlopCounterMode(display=False)
@@ -37,7 +48,7 @@ def cost(network: SmpNetwork, size: Size) -> Cost:
     with torch.inference_mode(), counter:
         network(torch.zeros(1, 3, *size, device=device))
     network.train(training)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+    parameters = _count(network) - (_count(network.auxiliary) if network.auxiliary is not None else 0)
     return Cost(parameters=parameters, macs=counter.get_total_flops() // 2)
 
 
@@ -45,3 +56,7 @@ def predict(logits: Tensor, size: Size) -> Tensor:
     """Class ids ``(N, *size)``, uint8, of logits ``(N, C, h, w)``: one bilinear upsampling, then argmax."""
     upsampled = nn.functional.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
     return upsampled.argmax(dim=1).to(torch.uint8)
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,8 +1,8 @@
 """How a network is chosen in a config."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Architecture = Literal[
     "fpn",
@@ -17,14 +17,18 @@ Architecture = Literal[
     "upernet",
     "segformer",
 ]
+WholeArchitecture = Literal["pidnet_s", "ddrnet_23_slim"]
 
 
 class ModelConfig(BaseModel):
-    """A decoder of segmentation_models_pytorch on an encoder of timm."""
+    """A decoder of segmentation_models_pytorch on an encoder of timm, or a network that is one piece."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    architecture: Architecture = Field(default="fpn", description="decoder, by its name in segmentation_models_pytorch")
+    architecture: Architecture | WholeArchitecture = Field(
+        default="fpn",
+        description="decoder, by its name in segmentation_models_pytorch; or a whole network: pidnet_s, ddrnet_23_slim",
+    )
     encoder: str = Field(
         default="efficientnet_lite0", description="any timm model that gives feature maps, by its timm name"
     )
@@ -41,6 +45,21 @@ class ModelConfig(BaseModel):
     batchnorm_momentum: float = Field(
         default=0.1, gt=0, le=1, description="weight of the newest batch in running statistics"
     )
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> "ModelConfig":
+        if self.architecture not in get_args(WholeArchitecture):
+            return self
+        for key in ("encoder", "encoder_depth", "weights", "decoder"):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"'{key}' does not apply to {self.architecture}, a whole network: remove it")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What a report calls the network."""
+        whole = self.architecture in get_args(WholeArchitecture)
+        return self.architecture if whole else f"{self.architecture} on {self.encoder}"
 
 
 class TeacherConfig(BaseModel):

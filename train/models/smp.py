@@ -3,55 +3,39 @@
 from typing import Any
 
 import segmentation_models_pytorch as smp
-import torch
 from torch import Tensor, nn
 
 from train.errors import UserError
 from train.models.config import ModelConfig
 from train.models.lite_weights import LITE_MEAN, LITE_STD, load_lite_weights
-from train.models.module_outputs import module_outputs
-from train.models.taps import Tap, Taps, needs_decoder
-
-_HEAD: frozenset[Tap] = frozenset({"logits"})
+from train.models.network import SegmentationNetwork
 
 
-class SmpNetwork(nn.Module):
+class SmpNetwork(SegmentationNetwork):
     """Encoder, decoder and classifier of an smp model; stops before smp's own upsampling.
 
     The upsampling to the size of the image happens once, where it is needed: in a loss, in `predict` or in the
     exported graph.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: ModelConfig, classes: int) -> None:
-        super().__init__()
         network = _create(config, classes)
+        mean, std = _normalisation(config, network)
+        super().__init__(classes, int(network.encoder.output_stride), mean, std)
         self.encoder: nn.Module = network.encoder
         self.decoder: nn.Module = network.decoder
         self.classifier: nn.Module = network.segmentation_head[0]
-        self.classes = classes
-        self.multiple = int(network.encoder.output_stride)
-        mean, std = _normalisation(config, network)
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
-        _set_batchnorm_momentum(self, config.batchnorm_momentum)
 
-    def forward(self, image: Tensor, taps: frozenset[Tap] = _HEAD) -> Taps:
-        """Images ``(N, 3, H, W)``, uint8 or float in 0..255, H and W multiples of `multiple`, to `Taps`.
-
-        Nothing behind the encoder is computed where ``taps`` names none of it.
-        """
-        with module_outputs(self, taps) as modules:
-            features = self.encoder((image.float() - self.mean) / self.std)
-            # Encoders without a stride-2 stage put an empty map in its place.
-            stages = [feature for feature in features[1:] if feature.shape[1] > 0]
-            maps = {f"stride:{image.shape[-1] // stage.shape[-1]}": stage for stage in stages}
-            if needs_decoder(taps):
-                maps["fused"] = maps["pre_classifier"] = self.decoder(features)
-                maps["logits"] = self.classifier(maps["fused"])
-        return Taps({**maps, **modules})
+    def maps(self, image: Tensor, decoded: bool) -> dict[str, Tensor]:
+        """See `SegmentationNetwork`."""
+        features = self.encoder(image)
+        # Encoders without a stride-2 stage put an empty map in its place.
+        stages = [feature for feature in features[1:] if feature.shape[1] > 0]
+        maps = {f"stride:{image.shape[-1] // stage.shape[-1]}": stage for stage in stages}
+        if decoded:
+            maps["fused"] = maps["pre_classifier"] = self.decoder(features)
+            maps["logits"] = self.classifier(maps["fused"])
+        return maps
 
 
 def _create(config: ModelConfig, classes: int) -> Any:
@@ -88,10 +72,3 @@ def _normalisation(config: ModelConfig, network: Any) -> tuple[list[float], list
     mean = defaults.get("mean", (0.485, 0.456, 0.406))
     std = defaults.get("std", (0.229, 0.224, 0.225))
     return [255.0 * value for value in mean], [255.0 * value for value in std]
-
-
-def _set_batchnorm_momentum(network: nn.Module, momentum: float) -> None:
-    """Some timm nets carry 0.01, with which a short run is evaluated on stale statistics."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = momentum

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from train.errors import UserError
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.models.taps import Tap
 
 # Large enough for the pooling pyramids of every decoder.
@@ -31,7 +31,7 @@ class TapShapes:
     teacher: dict[Tap, TapShape]
 
 
-def tap_shapes(network: SmpNetwork, taps: Collection[Tap]) -> dict[Tap, TapShape]:
+def tap_shapes(network: SegmentationNetwork, taps: Collection[Tap]) -> dict[Tap, TapShape]:
     """Shapes of the taps, from one forward pass.
 
     Raises:

@@ -1,7 +1,7 @@
 """What a network shows of itself: the points where a distillation loss can listen."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor
@@ -15,7 +15,8 @@ Tap = Annotated[str, Field(pattern=r"^(logits|fused|pre_classifier|stride:[1-9]\
 """The name of a point in a network.
 
 - ``stride:S``: the deepest encoder stage of a stride of at most S pixels. A dilated network has no stage of stride 32:
-  its last one, whatever its stride, takes that place.
+  its last one, whatever its stride, takes that place. Where several branches run at one stride, as in PIDNet and
+  DDRNet at stride 8, it is the end of the branch of details.
 - ``fused``: the map after the fusion of scales, the end of the decoder.
 - ``pre_classifier``: what the classifier reads. In networks of smp the same as ``fused``.
 - ``logits``: the classifier's output at the decoder's own stride.
@@ -79,18 +80,3 @@ class Taps:
 def needs_decoder(taps: frozenset[Tap]) -> bool:
     """Whether any of these taps lies behind the encoder."""
     return not all(tap.startswith(_STRIDE) for tap in taps)
-
-
-class SegmentationNetwork(Protocol):
-    """Every student and teacher. Takes RGB images in 0..255, normalises them itself."""
-
-    classes: int
-    multiple: int
-    """Both sides of an image must be multiples of this, in pixels."""
-    mean: Tensor
-    """Subtracted from the image, ``(1, 3, 1, 1)``, in units of 0..255."""
-    std: Tensor
-
-    def __call__(self, image: Tensor, taps: frozenset[Tap] = ...) -> Taps:
-        """Images ``(N, 3, H, W)``, uint8 or float in 0..255, to the taps asked for (and those on the way to them)."""
-        ...

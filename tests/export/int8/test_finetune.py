@@ -13,7 +13,7 @@ from export.manifest import InputSpec
 from tests.conftest import HEIGHT, WIDTH
 from train.checkpoint import TrainedNetwork, load_run
 from train.errors import UserError
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.run_directory import RunDirectory
 
 STEPS = 2
@@ -36,7 +36,7 @@ def images(camvid_root: Path) -> list[CalibrationImage]:
 
 
 @pytest.fixture(scope="module")
-def finetuned(trained: TrainedNetwork, student_run: Path, input_spec: InputSpec, images) -> SmpNetwork:
+def finetuned(trained: TrainedNetwork, student_run: Path, input_spec: InputSpec, images) -> SegmentationNetwork:
     return finetune(trained, RunDirectory(student_run).checkpoint("best"), input_spec, images, STEPS)
 
 
@@ -75,7 +75,7 @@ def test_rounding_before_folding_is_rounding_after_it() -> None:
     torch.testing.assert_close(rounded(weight) * factor, rounded(weight * factor))
 
 
-def test_weights_move_and_statistics_stay(trained: TrainedNetwork, finetuned: SmpNetwork) -> None:
+def test_weights_move_and_statistics_stay(trained: TrainedNetwork, finetuned: SegmentationNetwork) -> None:
     before, after = trained.network.state_dict(), finetuned.state_dict()
     assert before.keys() == after.keys()
     moved = {key for key in before if not torch.equal(before[key], after[key])}
@@ -87,7 +87,7 @@ def test_weights_move_and_statistics_stay(trained: TrainedNetwork, finetuned: Sm
 
 
 def test_the_same_again_is_the_same_network(
-    trained: TrainedNetwork, finetuned: SmpNetwork, student_run: Path, input_spec: InputSpec, images
+    trained: TrainedNetwork, finetuned: SegmentationNetwork, student_run: Path, input_spec: InputSpec, images
 ) -> None:
     again = finetune(trained, RunDirectory(student_run).checkpoint("best"), input_spec, images, STEPS)
     for key, value in again.state_dict().items():

@@ -7,7 +7,7 @@ from tests.train.models.test_smp import small
 from train.data.batches import Batch
 from train.losses.contract import LossConfig
 from train.losses.registry import LOSSES, LossSum
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 from train.models.tap_shapes import TapShapes, tap_shapes
 from train.views import views
 
@@ -28,7 +28,7 @@ def batch() -> Batch:
 
 
 @pytest.fixture(scope="module")
-def teacher() -> SmpNetwork:
+def teacher() -> SegmentationNetwork:
     torch.manual_seed(1)
     network = small("fpn")
     network.train()
@@ -40,7 +40,7 @@ def teacher() -> SmpNetwork:
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.model_fields["name"].default)
-def test_each_loss_alone_falls(loss: type[LossConfig], teacher: SmpNetwork) -> None:
+def test_each_loss_alone_falls(loss: type[LossConfig], teacher: SegmentationNetwork) -> None:
     torch.manual_seed(0)
     student, config = small("deeplabv3plus"), loss()
     needs = config.needs

@@ -7,7 +7,7 @@ from torch import nn
 from train.errors import UserError
 from train.models.build import build_model, cost, predict
 from train.models.config import Architecture, ModelConfig
-from train.models.smp import SmpNetwork
+from train.models.network import SegmentationNetwork
 
 # Small decoders, to be quick; the key is what each of them calls its width.
 SMALL: dict[str, dict[str, Any]] = {
@@ -27,7 +27,7 @@ CLASSES = 5
 SIZE = (128, 160)
 
 
-def small(architecture: str, **changes: object) -> SmpNetwork:
+def small(architecture: str, **changes: object) -> SegmentationNetwork:
     settings = {"architecture": architecture, "encoder": "lcnet_035", "decoder": SMALL[architecture], **changes}
     return build_model(ModelConfig.model_validate(settings), CLASSES)
 
