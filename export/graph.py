@@ -71,7 +71,7 @@ def make_graph(network: SegmentationNetwork, spec: InputSpec, output: OutputSpec
     model: onnx.ModelProto = onnxslim.slim(exported)
     fold_batchnorm(model)
     model = onnxslim.slim(model)  # again: drops the weights that folding has replaced
-    _check_operations(model)
+    check_operations(model)
     _drop_notes(model)
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model, full_check=True)
@@ -124,7 +124,8 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0] if text else ''}"
 
 
-def _check_operations(model: onnx.ModelProto) -> None:
+def check_operations(model: onnx.ModelProto) -> None:
+    """`UserError` names the operations that are of another library: no runtime here has them."""
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain})
     if foreign:
         raise UserError(f"the network has operations that ONNX does not know ({', '.join(foreign)}): change them")

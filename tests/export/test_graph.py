@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -11,26 +11,27 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.graph import IR_VERSION, OPSET, DeployedNetwork, make_graph, smallest_side
+from export.graph import IR_VERSION, OPSET, DeployedNetwork, check_operations, make_graph, smallest_side
 from export.head import upsampling
 from export.manifest import InputSpec, OutputSpec
 from tests.export.conftest import SIZE
 from train.checkpoint import load_run
 from train.errors import UserError
 from train.models.build import build_model, predict
-from train.models.config import Architecture, ModelConfig
-from train.models.smp import SmpNetwork
+from train.models.config import Architecture, ModelConfig, WholeArchitecture
+from train.models.network import SegmentationNetwork
 
 ALL_OUTPUTS = OutputSpec(confidence="confidence", logits="logits")
-ARCHITECTURES = Architecture.__args__  # type: ignore[attr-defined]
+ARCHITECTURES = (*get_args(Architecture), *get_args(WholeArchitecture))
 # The one whose poolings depend on the size most; the others take minutes together. DeepLabV3+ is the shared bundle's.
 FAST = {"pspnet"}
 
 
-def network(architecture: str) -> SmpNetwork:
+def network(architecture: str) -> SegmentationNetwork:
     """A small network whose normalisation has seen some images, so that its logits are of sane size."""
     torch.manual_seed(0)
-    built = build_model(ModelConfig(architecture=architecture, encoder="mobilenetv4_conv_small_035"), 5)  # type: ignore[arg-type]
+    encoder = {} if architecture in get_args(WholeArchitecture) else {"encoder": "mobilenetv4_conv_small_035"}
+    built = build_model(ModelConfig.model_validate({"architecture": architecture, **encoder}), 5)
     built.train()
     side = 8 * built.multiple
     with torch.no_grad():
@@ -39,7 +40,7 @@ def network(architecture: str) -> SmpNetwork:
     return built.eval()
 
 
-def spec(built: SmpNetwork, shapes: str = "dynamic") -> InputSpec:
+def spec(built: SegmentationNetwork, shapes: str = "dynamic") -> InputSpec:
     smallest = smallest_side(built)
     return InputSpec(
         height=max(2 * built.multiple, smallest),
@@ -53,7 +54,7 @@ def spec(built: SmpNetwork, shapes: str = "dynamic") -> InputSpec:
     )
 
 
-def assert_same(model: onnx.ModelProto, built: SmpNetwork, shape: tuple[int, int, int]) -> None:
+def assert_same(model: onnx.ModelProto, built: SegmentationNetwork, shape: tuple[int, int, int]) -> None:
     """Equal class maps; where two logits are as close as the arithmetic is exact, either class is right."""
     images = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -126,6 +127,18 @@ def test_layers_have_pytorchs_names(exported: Path, run: Path) -> None:
     assert upsampling(model, exported).input[0] == "logits"
 
 
+class Small(SegmentationNetwork):
+    """A network that is a classifier and one more layer."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__(classes=3, multiple=1, mean=[0.0] * 3, std=[1.0] * 3)
+        self.layers = nn.Sequential(nn.Conv2d(3, 3, 1), layer)
+
+    def maps(self, image: Tensor, decoded: bool) -> dict[str, Tensor]:
+        assert decoded
+        return {"logits": self.layers(image)}
+
+
 class Unknown(nn.Module):
     """A layer that no exporter has heard of."""
 
@@ -141,9 +154,15 @@ class Branching(nn.Module):
 
 
 @pytest.mark.parametrize(("layer", "named"), [(Unknown, "bessel_j0"), (Branching, "[Dd]ata-dependent")])
-def test_a_layer_that_cannot_be_exported_is_one_line(run: Path, layer: type[nn.Module], named: str) -> None:
-    built = load_run(run).network
-    built.classifier = nn.Sequential(built.classifier, layer())
+def test_a_layer_that_cannot_be_exported_is_one_line(layer: type[nn.Module], named: str) -> None:
+    built = Small(layer()).eval()
     with pytest.raises(UserError, match=rf"the network cannot be written as ONNX: .*{named}") as error:
         make_graph(built, spec(built), OutputSpec())
     assert "\n" not in str(error.value)
+
+
+def test_a_layer_of_another_library_is_named() -> None:
+    model = make_graph(Small(nn.ReLU()).eval(), spec(Small(nn.ReLU())), OutputSpec())
+    model.graph.node[-1].domain = "com.example"
+    with pytest.raises(UserError, match=r"operations that ONNX does not know \(com\.example\.Cast\)"):
+        check_operations(model)
