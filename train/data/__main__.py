@@ -15,7 +15,7 @@ from rich.table import Table
 from train.command import command
 from train.data.check import Duplicate, SplitCheck, duplicates
 from train.data.open import open_dataset
-from train.data.reading import read_split
+from train.data.reading import read_splits
 from train.data.spec import DatasetSpec
 from train.errors import UserError
 from train.progress import TrainingProgress
@@ -48,7 +48,7 @@ def main() -> None:
         raise UserError(f"json: {config.json_file.parent}: no such folder: make it first")
     workers = (os.cpu_count() or 1) if config.workers is None else config.workers
     names = config.splits or [config.data.train_split, config.data.val_split]
-    splits = [_read(config.data, split, workers) for split in dict.fromkeys(names)]
+    splits = _read(config.data, list(dict.fromkeys(names)), workers)
     shared = duplicates(splits, config.data.val_split)
     console = Console()
     console.print(_overview(splits), _class_shares(splits))
@@ -71,15 +71,15 @@ def _arguments() -> list[str]:
     raise UserError("python -m train.data: say what to do: 'check --data.layout … --data.root DIR', or --help")
 
 
-def _read(spec: DatasetSpec, split: str, workers: int) -> SplitCheck:
-    dataset = open_dataset(spec, split)
-    images = len(dataset)
-    check = SplitCheck(split, dataset.classes)
-    with TrainingProgress(split, 0, images, 1, max(1, images // _LINES_OF_PROGRESS)) as progress:
-        for reading in read_split(spec, split, images, workers):
-            check.add(reading)
-            progress.update(check.images, {})
-    return check
+def _read(spec: DatasetSpec, names: list[str], workers: int) -> list[SplitCheck]:
+    datasets = {name: open_dataset(spec, name) for name in names}
+    checks = {name: SplitCheck(name, dataset.classes) for name, dataset in datasets.items()}
+    images = sum(len(dataset) for dataset in datasets.values())
+    with TrainingProgress("check", 0, images, 1, max(1, images // _LINES_OF_PROGRESS)) as progress:
+        for done, (name, reading) in enumerate(read_splits(spec, datasets, workers), 1):
+            checks[name].add(reading)
+            progress.update(done, {})
+    return list(checks.values())
 
 
 def _overview(splits: list[SplitCheck]) -> Table:

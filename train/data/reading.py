@@ -1,4 +1,4 @@
-"""Read every image of a split once, in several processes, and note what is in it (no torch)."""
+"""Read every image of a dataset once, in several processes, and note what is in it (no torch)."""
 
 import hashlib
 import multiprocessing
@@ -34,23 +34,26 @@ class Reading(NamedTuple):
     """Which ids or colours belong to no class."""
 
 
-def read_split(spec: DatasetSpec, split: str, images: int, workers: int) -> Iterator[Reading]:
-    """The images of a split in its order; ``workers`` processes read them, 0: this one does.
+def read_splits(spec: DatasetSpec, datasets: dict[str, Dataset], workers: int) -> Iterator[tuple[str, Reading]]:
+    """The splits of ``spec``, opened as ``datasets``, one after the other: each image with the name of its split.
+
+    ``workers`` processes read them, 0: this one does.
 
     Raises:
-        UserError: the split cannot be opened, or a process died.
+        UserError: a process died.
     """
+    places = [(split, index) for split, dataset in datasets.items() for index in range(len(dataset))]
     if workers == 0:
-        dataset = open_dataset(spec, split)
-        yield from (read(dataset, index) for index in range(images))
+        yield from ((split, read(datasets[split], index)) for split, index in places)
         return
     # Spawned, not forked: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, context, _open_in_worker, (spec, split)) as pool:
-            yield from pool.map(_read_in_worker, range(images), chunksize=_IMAGES_A_TASK)
+        with ProcessPoolExecutor(workers, context, _open_in_worker, (spec, list(datasets))) as pool:
+            readings = pool.map(_read_in_worker, places, chunksize=_IMAGES_A_TASK)
+            yield from zip((split for split, _ in places), readings, strict=True)
     except BrokenProcessPool:
-        raise UserError(f"workers: a process that read {split} died, maybe of want of memory: give fewer") from None
+        raise UserError("workers: a process that reads died, maybe for want of memory: give fewer") from None
 
 
 def read(dataset: Dataset, index: int) -> Reading:
@@ -70,15 +73,15 @@ def read(dataset: Dataset, index: int) -> Reading:
     )
 
 
-_dataset: Dataset
-"""The split that this worker process reads."""
+_datasets: dict[str, Dataset] = {}
+"""The splits that this worker process reads."""
 
 
-def _open_in_worker(spec: DatasetSpec, split: str) -> None:
-    global _dataset
+def _open_in_worker(spec: DatasetSpec, splits: list[str]) -> None:
     cv2.setNumThreads(0)
-    _dataset = open_dataset(spec, split)
+    _datasets.update({split: open_dataset(spec, split) for split in splits})
 
 
-def _read_in_worker(index: int) -> Reading:
-    return read(_dataset, index)
+def _read_in_worker(place: tuple[str, int]) -> Reading:
+    split, index = place
+    return read(_datasets[split], index)

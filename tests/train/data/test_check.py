@@ -17,7 +17,7 @@ from train.data.__main__ import main
 from train.data.camvid import CLASSES, VOID
 from train.data.check import SplitCheck
 from train.data.open import open_dataset
-from train.data.reading import read_split
+from train.data.reading import read_splits
 from train.data.spec import DatasetSpec
 
 Check = Callable[..., Ended]
@@ -37,7 +37,7 @@ def check(cli: Cli, new_camvid: Path) -> Check:
 def split_check(spec: DatasetSpec, split: str, workers: int = 0) -> SplitCheck:
     dataset = open_dataset(spec, split)
     check = SplitCheck(split, dataset.classes)
-    for reading in read_split(spec, split, len(dataset), workers):
+    for _, reading in read_splits(spec, {split: dataset}, workers):
         check.add(reading)
     return check
 
@@ -58,7 +58,7 @@ def test_sound_dataset_ends_with_0_and_its_numbers_are_true(check: Check, new_ca
     assert (train["images"], train["sizes"]) == (2, {f"{HEIGHT}x{WIDTH}": 2})
     assert (found["wrong"], found["duplicates"]) == ([], [])
     printed = check().out
-    assert "train 2/2" in printed
+    assert "check 4/4" in printed
     assert "nothing here that would stop or spoil a training" in printed
 
 
