@@ -1,5 +1,7 @@
 """Samples that could not be read in the middle of a training."""
 
+from collections.abc import Iterable
+
 from train.errors import UserError
 
 LARGEST_SHARE = 0.01
@@ -7,11 +9,16 @@ LARGEST_SHARE = 0.01
 
 
 class BrokenSamples:
-    """Counts them, each once. Others were trained on in their places."""
+    """Counts them, each once. Others were trained on in their places.
 
-    def __init__(self, samples: int) -> None:
+    Args:
+        samples: of the split.
+        known: messages of those that an earlier part of the run has met.
+    """
+
+    def __init__(self, samples: int, known: Iterable[str] = ()) -> None:
         self._samples = samples
-        self._messages: dict[str, None] = {}
+        self._messages = dict.fromkeys(known)
 
     def add(self, messages: tuple[str, ...]) -> list[str]:
         """Those that are new.

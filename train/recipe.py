@@ -28,7 +28,8 @@ def train(config: RunConfig) -> RunDirectory:
     with TrainingProgress(config.name, state.step, loop.steps, loop.batch_size, loop.log_every) as progress:
         if state.step:
             progress.say(f"{config.name} resumed at step {state.step}")
-        broken = BrokenSamples(len(session.train_set))
+        known = [record["broken"] for record in run.records() if "broken" in record]
+        broken = BrokenSamples(len(session.train_set), known)
         for batch in session.batches():
             _report(session, progress, broken.add(batch.broken))
             terms = train_step(session, batch)

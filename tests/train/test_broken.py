@@ -15,11 +15,18 @@ Options = Callable[..., list[str]]
 
 
 def test_each_is_counted_once_and_more_than_a_percent_is_too_many() -> None:
-    broken = BrokenSamples(samples=200)
+    broken = BrokenSamples(200)
     assert broken.add(("a: truncated", "a: truncated")) == ["a: truncated"]
     assert broken.add(("a: truncated", "b: truncated")) == ["b: truncated"]
     assert len(broken) == 2
     with pytest.raises(UserError, match=r"a: truncated; 3 of 200 samples are broken, more than 1%"):
+        broken.add(("c: truncated",))
+
+
+def test_a_resumed_run_goes_on_counting() -> None:
+    broken = BrokenSamples(200, known=["a: truncated", "b: truncated"])
+    assert broken.add(("b: truncated",)) == []
+    with pytest.raises(UserError, match="3 of 200"):
         broken.add(("c: truncated",))
 
 

@@ -47,6 +47,7 @@ def tap_shapes(network: SegmentationNetwork, taps: Collection[Tap]) -> dict[Tap,
     network.train(training)
     maps = {tap: shown[tap] for tap in taps}
     for tap, found in maps.items():
-        if found.shape[-1] == 0 or side % found.shape[-1]:
-            raise UserError(f"tap '{tap}': its map is {tuple(found.shape)} for an image of {side}x{side}: no stride")
+        if found.shape[-1] <= 1 or side % found.shape[-1]:
+            shape = tuple(found.shape)
+            raise UserError(f"tap '{tap}': its map is {shape} for an image of {side}x{side}, no stride: choose another")
     return {tap: TapShape(found.shape[1], side // found.shape[-1]) for tap, found in maps.items()}

@@ -31,6 +31,7 @@ def test_a_network_shows_its_modules() -> None:
     [
         ("decoder.asp", r"no such module: did you mean 'module:decoder.aspp'"),
         ("encoder", r"gives list, not a map"),
+        ("decoder.aspp.0.convs.4.0", r"\(1, 176, 1, 1\) for an image of 256x256, no stride"),
     ],
 )
 def test_a_module_that_cannot_be_tapped_is_one_line(path: str, reason: str) -> None:
