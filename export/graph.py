@@ -141,6 +141,9 @@ def _drop_notes(model: onnx.ModelProto) -> None:
         initializer.ClearField("doc_string")
     model.graph.ClearField("metadata_props")
     model.ClearField("functions")
+    # Shapes between the layers too: where two differ by a rounding only, they are noted as one, and ONNX Runtime, which
+    # finds them itself, would use one's memory for the other.
+    del model.graph.value_info[:]
 
 
 def _dynamic_shape(spec: InputSpec) -> dict[int, object]:
