@@ -121,7 +121,7 @@ def _findings(splits: list[SplitCheck], shared: list[Duplicate]) -> list[str]:
         lines += _some(f"{check.split}: no labelled pixel", check.unlabelled)
         lines += _some(f"{check.split}: odd size", check.odd_sizes)
         lines += _some(f"{check.split}: equal images", [" = ".join(names) for names in check.copies])
-        lines += _some(f"{check.split}: never seen", check.never_seen)
+        lines += [f"{check.split}: never seen: {', '.join(check.never_seen)}"] if check.never_seen else []
     return lines + _some("in two splits", [f"{found.one} = {found.other}" for found in shared])
 
 
