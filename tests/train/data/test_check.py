@@ -1,6 +1,7 @@
 """What one reading of a dataset finds, and what `python -m train.data check` says and ends with."""
 
 import json
+import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from train.data.check import SplitCheck
 from train.data.open import open_dataset
 from train.data.reading import read_splits
 from train.data.spec import DatasetSpec
+from train.errors import UserError
 
 Check = Callable[..., Ended]
 
@@ -127,6 +129,18 @@ def test_long_lists_are_cut_and_kept_whole_for_machines(check: Check, new_camvid
 def test_processes_find_the_same(camvid_root: Path) -> None:
     spec = DatasetSpec(layout="camvid", root=camvid_root)
     assert split_check(spec, "train", workers=2) == split_check(spec, "train")
+
+
+def test_killed_process_ends_in_one_line(new_camvid: Path) -> None:
+    lines = (new_camvid / "train.txt").read_text(encoding="utf-8")
+    (new_camvid / "train.txt").write_text(2000 * lines, encoding="utf-8")
+    spec = DatasetSpec(layout="camvid", root=new_camvid)
+    readings = read_splits(spec, {"train": open_dataset(spec, "train")}, workers=1)
+    next(readings)
+    for process in multiprocessing.active_children():
+        process.kill()
+    with pytest.raises(UserError, match="a process that reads died"):
+        list(readings)
 
 
 def test_generated_streets_can_be_checked(cli: Cli) -> None:
