@@ -32,7 +32,7 @@ class Row:
     both_ms: float | None
     """Forward and backward; None for what has no gradient."""
     peak_mb: float | None
-    """Of both, above the inputs."""
+    """Of both, above the inputs and their gradient."""
     floor_ms: float
     """Of both, at the rate of a copy or of a matrix product, whichever takes longer."""
     gb_per_s: float | None

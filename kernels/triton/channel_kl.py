@@ -27,7 +27,7 @@ class Tile(NamedTuple):
 
 
 IN_ROWS = Tile(channels=1, pixels=1024, blocks=8)
-CHANNELS_LAST = Tile(channels=32, pixels=32, blocks=64)
+CHANNELS_LAST = Tile(channels=32, pixels=64, blocks=32)
 
 
 def tile_of(flat: Tensor) -> Tile:
