@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from export.bundle import Bundle, add_file, file_record, load_bundle, new_file, sha256
-from export.int8.latency import time_in_turn
 from export.int8.settings import INT8_ROLE
+from export.latency import time_in_turn
 from export.lock import locked
 from export.manifest import DEFAULT_ROLE, FileRecord, Latency
 from export.openvino_runner import OpenVinoRunner, openvino

@@ -15,13 +15,13 @@ from export.graph import make_graph
 from export.int8.finetune import finetune
 from export.int8.images import choose_images
 from export.int8.job import Job
-from export.int8.latency import time_in_turn
 from export.int8.layers import find_layers
 from export.int8.ranges import METHODS, measure_ranges
 from export.int8.report import Report, Timing, markdown, write_report
 from export.int8.score import Scorer
 from export.int8.selection import Selection, select
 from export.int8.settings import INT8_ROLE, Settings
+from export.latency import time_in_turn
 from export.lock import locked
 from export.manifest import DEFAULT_ROLE, FileRecord
 from export.metadata import describe

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from export.bundle import MANIFEST, Bundle, BundleError, load_bundle, sha256
-from export.int8.latency import time_in_turn
+from export.latency import time_in_turn
 from export.manifest import Accuracy, FileRecord, Latency
 from export.pictures import choose_pictures
 from export.preprocess import preprocess

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from export.bundle import load_bundle, update_file
-from export.int8.latency import time_in_turn
+from export.latency import time_in_turn
 from export.manifest import FileRecord, Latency
 from export.runner import OnnxRuntimeRunner
 from train.command import command
