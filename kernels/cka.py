@@ -91,7 +91,8 @@ def _hsic(gram_x: Tensor, gram_y: Tensor) -> Tensor:
 def _unbiased_hsic(gram_x: Tensor, gram_y: Tensor) -> Tensor:
     """Eq. 5 of Song et al., up to a factor that cancels: pairs of a sample with itself do not count."""
     n = gram_x.shape[0]
-    own, other = (gram - torch.diag(gram.diagonal()) for gram in (gram_x, gram_y))
+    itself = torch.eye(n, dtype=torch.bool, device=gram_x.device)
+    own, other = (gram.masked_fill(itself, 0) for gram in (gram_x, gram_y))
     rows, other_rows = own.sum(1), other.sum(1)
     both = (own * other).sum() + rows.sum() * other_rows.sum() / ((n - 1) * (n - 2))
     return both - 2 / (n - 2) * rows @ other_rows

@@ -52,8 +52,10 @@ def test_compiles_without_a_break_in_mixed_precision(operation: Operation) -> No
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_every_form_compiles(operation: Operation, backend: str, autocast: bool) -> None:
     found = step(operation, autocast=autocast, backend=backend)
+    # Fused code rounds to bf16 less often.
+    precision = torch.finfo(torch.bfloat16).eps if autocast else 1e-4
     for one, other in zip(found, step(operation, autocast=autocast, backend=None), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(one, other, rtol=0, atol=precision * other.abs().max().item())
 
 
 @each_form
