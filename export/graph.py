@@ -54,7 +54,8 @@ def smallest_side(network: SegmentationNetwork) -> int:
     """The shortest side in pixels that the network takes: poolings may need more than one multiple of its stride."""
     for count in (1, 2, 4, 8):
         side = count * network.multiple
-        with contextlib.suppress(RuntimeError), torch.inference_mode():
+        # ValueError: a group norm of one value.
+        with contextlib.suppress(RuntimeError, ValueError), torch.inference_mode():
             network(torch.zeros(1, 3, side, side))
             return side
     return 16 * network.multiple

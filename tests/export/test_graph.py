@@ -166,3 +166,9 @@ def test_a_layer_of_another_library_is_named() -> None:
     model.graph.node[-1].domain = "com.example"
     with pytest.raises(UserError, match=r"operations that ONNX does not know \(com\.example\.Cast\)"):
         check_operations(model)
+
+
+def test_a_group_norm_of_one_value_asks_for_a_larger_side() -> None:
+    decoder: dict[str, Any] = {"decoder_pyramid_channels": 32, "decoder_segmentation_channels": 32}
+    network = build_model(ModelConfig(architecture="fpn", encoder="lcnet_035", decoder=decoder), 3).eval()
+    assert smallest_side(network) == 2 * network.multiple
