@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from export.manifest import Manifest
 from serve.accept import choose_media_type
-from serve.answers import MASK_ENCODERS, OVERLAY_ENCODERS, SegmentAnswer
+from serve.answers.media import MASK_ENCODERS, OVERLAY_ENCODERS, SegmentAnswer
 from serve.error_answers import ERROR_RESPONSES, answer_errors
 from serve.service import Service
 from serve.upload import FIELD

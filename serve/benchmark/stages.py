@@ -3,7 +3,7 @@
 import numpy as np
 
 from export.preprocess import preprocess
-from serve.answers import encode_class_map
+from serve.answers.media import encode_class_map
 from serve.benchmark.measurement import Measurement, Plan, repeat
 from serve.pipeline import Pipeline
 from serve.timing import STAGES, StageTimes

@@ -8,9 +8,9 @@ import simplejpeg
 from pydantic import BaseModel, Field
 
 from export.manifest import Manifest
+from serve.answers.png import indexed_png
+from serve.answers.runs import run_lengths
 from serve.pipeline import Encoder, Segmentation
-from serve.png import indexed_png
-from serve.runs import run_lengths
 from train.data.palette import overlay
 from train.errors import UserError
 

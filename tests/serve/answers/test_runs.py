@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serve.runs import run_lengths
+from serve.answers.runs import run_lengths
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (7, 11)])

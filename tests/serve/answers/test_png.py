@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serve.png import indexed_png
+from serve.answers.png import indexed_png
 from train.data.palette import default_palette
 
 
