@@ -1,0 +1,87 @@
+"""ONNX Runtime, on the CPU or through its CUDA provider."""
+
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from export.bundle import Bundle, BundleError
+from export.manifest import Manifest
+from export.session import open_session
+from serve.engines.protocol import Outputs, no_confidence
+from train.errors import UserError
+
+Device = Literal["cpu", "cuda"]
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class OnnxRuntimeEngine:
+    """A bundle's ONNX file in ONNX Runtime.
+
+    One inference after the other runs its nodes in sequence on ``threads`` threads; inferences from several Python
+    threads share those.
+
+    Raises:
+        BundleError: the bundle has no such file, or its graph is not what the manifest says.
+        UserError: ``device`` is not to be had. ONNX Runtime would fall back to the CPU in silence.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, bundle: Bundle, role: str, threads: int = 1, device: Device = "cpu") -> None:
+        record, manifest = bundle.record(role), bundle.manifest
+        self.role, self.precision, self.threads, self.device = role, record.precision, threads, str(device)
+        self.runtime = f"onnxruntime {onnxruntime.__version__}"
+        self.largest_batch = None if manifest.input.dynamic_batch else 1
+        path = bundle.file(role)
+        self._session = open_session(path, threads, _providers(device), record.session)
+        if self._session.get_providers()[0] != _PROVIDERS[device]:
+            raise _no_device(device)
+        _check_graph(self._session, manifest, str(path))
+        self._root = bundle.root
+        self._input, self._output = manifest.input.name, manifest.output
+
+    def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
+        """RGB ``(N, h, w, 3)`` to class ids."""
+        names = [self._output.name]
+        if confidence:
+            if self._output.confidence is None:
+                raise no_confidence(self._root)
+            names.append(self._output.confidence)
+        ids, *rest = self._session.run(names, {self._input: images})
+        return Outputs(ids, rest[0] if rest else None)
+
+    def close(self) -> None:
+        """Free the session."""
+        del self._session
+
+
+def _providers(device: Device) -> list[str]:
+    if _PROVIDERS[device] not in onnxruntime.get_available_providers():
+        raise _no_device(device)
+    if device == "cuda":
+        onnxruntime.preload_dlls()  # finds the CUDA libraries of pip's nvidia-* wheels
+        return [_PROVIDERS["cuda"], _PROVIDERS["cpu"]]
+    return [_PROVIDERS["cpu"]]
+
+
+def _no_device(device: Device) -> UserError:
+    return UserError(
+        f"ONNX Runtime {onnxruntime.__version__} cannot use '{device}' here: install segdistill[serve,gpu] without "
+        "[cpu], with its CUDA and cuDNN, on a host with an NVIDIA driver"
+    )
+
+
+def _check_graph(session: Any, manifest: Manifest, path: str) -> None:
+    inputs = {node.name: (node.type, len(node.shape)) for node in session.get_inputs()}
+    outputs = {node.name: (node.type, len(node.shape)) for node in session.get_outputs()}
+    expected = [(inputs, manifest.input.name, 4), (outputs, manifest.output.name, 3)]
+    if manifest.output.confidence is not None:
+        expected.append((outputs, manifest.output.confidence, 3))
+    for names, name, rank in expected:
+        if names.get(name) != ("tensor(uint8)", rank):
+            raise BundleError(
+                f"{path}: the graph has no uint8 '{name}' of {rank} dimensions, as the manifest says: export it again"
+            )

@@ -1,0 +1,59 @@
+"""What runs the network, whatever its library."""
+
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.manifest import Precision
+from train.errors import UserError
+
+EngineName = Literal["auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt"]
+
+
+class DeviceError(UserError):
+    """The device is lost, and every further inference on it: the server has to stop being ready."""
+
+
+class Outputs(NamedTuple):
+    """The answer to a batch, at the network's size. The arrays are the caller's own."""
+
+    ids: NDArray[np.uint8]
+    """Class ids ``(N, h, w)``."""
+    confidence: NDArray[np.uint8] | None
+    """``(N, h, w)``, 255 times the softmax probability of the class given; None where it was not asked for."""
+
+
+class Engine(Protocol):
+    """A loaded network. `infer` may be called from several threads at once."""
+
+    name: str
+    """As `EngineName`, never ``auto``."""
+    role: str
+    """The file of the bundle, as the manifest names it."""
+    runtime: str
+    """Library and version, for the record of a measurement."""
+    device: str
+    threads: int
+    """Threads that compute one inference on the CPU."""
+    precision: Precision
+    largest_batch: int | None
+    """Images of one inference at most; None: any number."""
+
+    def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
+        """RGB ``(N, h, w, 3)`` to class ids.
+
+        Raises:
+            UserError: the file gives no confidence, or takes no images of that shape.
+            DeviceError: the device does not answer any more.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what it holds; no `infer` may run or follow."""
+        ...
+
+
+def no_confidence(root: object) -> UserError:
+    """The error of a confidence that is asked of files without."""
+    return UserError(f"{root}: the bundle gives no confidence: export it with `python -m export.onnx … --confidence`")
