@@ -11,6 +11,8 @@ from train.losses.registry import AnyLossConfig
 from train.models.config import ModelConfig, TeacherConfig
 from train.optimizer import OptimizerConfig
 
+TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+
 
 class LoopConfig(BaseModel):
     """How long, how much at once, and how often to look."""
@@ -49,3 +51,6 @@ class RunConfig(BaseModel):
     )
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     loop: LoopConfig = Field(default_factory=LoopConfig, description="length and rhythm of the training")
+    trackers: list[TrackerName] = Field(
+        default=["tensorboard"], description="also shown there; none: metrics.jsonl alone, which is always written"
+    )

@@ -9,12 +9,14 @@ from train.broken import BrokenSamples
 from train.checkpoint import load_run
 from train.config import RunConfig
 from train.evaluation import evaluate
+from train.journal import Journal
 from train.metrics import scores
 from train.progress import TrainingProgress
 from train.report import write_report
 from train.run_directory import RunDirectory, Which
 from train.session import Session, open_session
 from train.step import train_step
+from train.trackers import Trackers
 
 
 def train(config: RunConfig) -> RunDirectory:
@@ -25,19 +27,23 @@ def train(config: RunConfig) -> RunDirectory:
     """
     session = open_session(config)
     run, state, loop = session.run, session.state, config.loop
-    with TrainingProgress(config.name, state.step, loop.steps, loop.batch_size, loop.log_every) as progress:
+    with (
+        TrainingProgress(config.name, state.step, loop.steps, loop.batch_size, loop.log_every) as progress,
+        Trackers(config.trackers, run, state.step, progress.say) as trackers,
+    ):
+        journal = Journal(run, trackers)
         if state.step:
             progress.say(f"{config.name} resumed at step {state.step}")
         known = [record["broken"] for record in run.records() if "broken" in record]
         broken = BrokenSamples(len(session.train_set), known)
         for batch in session.batches():
-            _report(session, progress, broken.add(batch.broken))
+            _report(session, progress, journal, broken.add(batch.broken))
             terms = train_step(session, batch)
             finished = state.step == loop.steps
-            _log(session, progress, terms, always=finished)
+            _log(session, progress, journal, terms, always=finished)
             is_best = False
             if state.step % loop.eval_every == 0 or finished:
-                is_best = _evaluate(session, progress)
+                is_best = _evaluate(session, progress, journal)
             if state.step % loop.save_every == 0 or is_best or finished:
                 _check_weights(session)
                 # `last` comes after `best`: a run killed between them is resumed at the older `last`, and evaluates
@@ -63,13 +69,15 @@ def _check_weights(session: Session) -> None:
             )
 
 
-def _report(session: Session, progress: TrainingProgress, broken: list[str]) -> None:
+def _report(session: Session, progress: TrainingProgress, journal: Journal, broken: list[str]) -> None:
     for message in broken:
         progress.say(f"skipped: {message}")
-        session.run.log({"step": session.state.step, "broken": message})
+        journal.write(session.state.step, broken=message)
 
 
-def _log(session: Session, progress: TrainingProgress, terms: dict[str, Tensor], always: bool) -> None:
+def _log(
+    session: Session, progress: TrainingProgress, journal: Journal, terms: dict[str, Tensor], always: bool
+) -> None:
     state = session.state
     if state.step % session.config.loop.log_every and not always:
         progress.update(state.step, {})
@@ -78,14 +86,14 @@ def _log(session: Session, progress: TrainingProgress, terms: dict[str, Tensor],
     progress.update(state.step, values)
     lr = state.optimizer.param_groups[0]["lr"]
     rate = round(progress.samples_per_s, 2)
-    session.run.log({"step": state.step, "lr": lr, "samples_per_s": rate, "losses": values})
+    journal.write(state.step, lr=lr, samples_per_s=rate, losses=values)
 
 
-def _evaluate(session: Session, progress: TrainingProgress) -> bool:
+def _evaluate(session: Session, progress: TrainingProgress, journal: Journal) -> bool:
     """Score on the val split; True if this is the best so far."""
     config, state, val_set = session.config, session.state, session.val_set
     result = scores(evaluate(state.evaluated, val_set, config.data.size), val_set.classes)
-    session.run.log({"step": state.step, "split": config.data.val_split, **asdict(result)})
+    journal.write(state.step, split=config.data.val_split, **asdict(result))
     is_best = result.miou > state.best_miou
     state.best_miou = max(state.best_miou, result.miou)
     mark = " (best)" if is_best else ""

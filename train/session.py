@@ -25,6 +25,7 @@ from train.models.taps import Tap
 from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.run_directory import RunDirectory, open_run
+from train.trackers import check_trackers
 
 
 @dataclass
@@ -88,6 +89,7 @@ def open_session(config: RunConfig) -> Session:
     _check_data(config, train_set, val_set, losses.needs)
     _check_sizes(config, model, teacher)
     _check_batch(config)
+    check_trackers(config.trackers)
 
     run = RunDirectory(config.out / config.name) if config.profile else open_run(config)
     state = TrainingState(

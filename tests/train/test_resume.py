@@ -56,7 +56,9 @@ def assert_same_tensors(left: Any, right: Any, where: str = "") -> None:
 
 
 def lines(run: RunDirectory) -> list[dict[str, Any]]:
-    return [{key: value for key, value in line.items() if key != "samples_per_s"} for line in run.records()]
+    return [
+        {key: value for key, value in line.items() if key not in ("samples_per_s", "seconds")} for line in run.records()
+    ]
 
 
 def test_killed_at_a_random_step_and_resumed_is_bit_identical(
