@@ -58,6 +58,17 @@ class OutputSpec(_Record):
         return [name for name in (self.name, self.confidence, self.logits) if name is not None]
 
 
+class DifferingPixel(_Record):
+    """A pixel of another class than in PyTorch, at the network's size."""
+
+    picture: str
+    row: int
+    column: int
+    pytorch: str = Field(description="PyTorch's class")
+    file: str = Field(description="the file's class")
+    margin: float = Field(description="PyTorch's largest logit less its second")
+
+
 class Accuracy(_Record):
     """A student's scores before the export, and a file's after it."""
 
@@ -75,6 +86,9 @@ class Accuracy(_Record):
     differing_pixels: int = Field(default=0, description="pixels with another class than in PyTorch")
     largest_margin: float | None = Field(
         default=None, description="of the differing pixels: PyTorch's largest logit less its second, largest value"
+    )
+    pixels: list[DifferingPixel] = Field(
+        default=[], description="the differing pixels with their margins: the 50 of the largest, where there are more"
     )
     max_logits_error: float | None = Field(default=None, description="largest absolute difference of a logit")
     max_confidence_error: int | None = Field(default=None, description="largest difference of the confidence, 0..255")

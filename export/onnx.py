@@ -6,7 +6,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import onnx
-from rich.console import Console
 
 from export.bundle import (
     MANIFEST,
@@ -18,19 +17,17 @@ from export.bundle import (
     new_file,
     room_for,
     save_manifest,
-    update_file,
 )
 from export.fp16 import KEPT_OPERATIONS, KEPT_PARTS, to_fp16
 from export.graph import IR_VERSION, OPSET, make_graph, smallest_side
 from export.lock import locked
-from export.manifest import DEFAULT_ROLE, FileRecord, InputSpec, Manifest, OutputSpec
+from export.manifest import DEFAULT_ROLE, InputSpec, Manifest, OutputSpec
 from export.metadata import describe
-from export.pictures import Pictures, choose_pictures
-from export.proof import prove_file
+from export.proof_options import add_proof_options
+from export.prover import Prover
 from export.readme import write_readme
 from export.samples import write_samples
 from export.student import describe_student, describe_teacher, load_scored
-from export.verify import proof_table
 from export.versions import code_version, versions
 from train.checkpoint import TrainedNetwork
 from train.command import command
@@ -47,18 +44,18 @@ def main() -> None:
     trained = load_scored(options.run, options.checkpoint)
     _check_target(options.out)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    pictures = None if options.no_verify else choose_pictures(options.images, options.masks, trained.config.data)
+    prover = Prover.of(options, trained, options.out)
     with locked(options.out, "export", wait_s=0):
         draft = _draft(trained, options)
         bundle = _unchanged(options.out, draft)
         if bundle is None:
-            _write_bundle(options.out, draft, trained, pictures)
+            _write_bundle(options.out, draft, prover)
         else:
-            _reuse(bundle, DEFAULT_ROLE, trained, pictures)
+            prover.reuse(bundle, DEFAULT_ROLE)
         if options.precision == "fp16":
-            _add_fp16(load_bundle(options.out), trained, pictures)
+            _add_fp16(load_bundle(options.out), prover)
         write_readme(load_bundle(options.out))
-    print(f"bundle: {options.out}{' (not verified)' if options.no_verify else ''}")
+    print(f"bundle: {options.out}")
 
 
 def _draft(trained: TrainedNetwork, options: argparse.Namespace) -> Manifest:
@@ -127,68 +124,34 @@ def _unchanged(out: Path, draft: Manifest) -> Bundle | None:
     return None
 
 
-def _write_bundle(out: Path, draft: Manifest, trained: TrainedNetwork, pictures: Pictures | None) -> None:
+def _write_bundle(out: Path, draft: Manifest, prover: Prover) -> None:
     with contextlib.ExitStack() as stack, room_for(out), atomic_path(out) as root:
         root.mkdir()
         path = root / "model.onnx"
-        model = make_graph(trained.network, draft.input, draft.output)
+        model = make_graph(prover.trained.network, draft.input, draft.output)
         describe(model, draft, versions())
         onnx.save(model, path)
         weights = draft.student["weights_sha256"]
         record = file_record(path, source_sha256=weights, options=_made_with(), versions=versions())
-        write_samples(root / "samples", trained)
-        record = _prove(draft, DEFAULT_ROLE, path, record, trained, pictures, _worst(out))
+        write_samples(root / "samples", prover.trained)
+        record = prover.prove(draft, DEFAULT_ROLE, path, record)
         save_manifest(root, draft.model_copy(update={"files": {DEFAULT_ROLE: record}}))
         stack.enter_context(locked(out, "manifest"))  # nobody enters a file while the folder is put in its place
 
 
-def _add_fp16(bundle: Bundle, trained: TrainedNetwork, pictures: Pictures | None) -> None:
+def _add_fp16(bundle: Bundle, prover: Prover) -> None:
     source = bundle.record(DEFAULT_ROLE)
     options = {**_made_with(), "kept_fp32": {"operations": list(KEPT_OPERATIONS), "parts": list(KEPT_PARTS)}}
     earlier = bundle.manifest.files.get(FP16_ROLE)
     if earlier is not None and (earlier.source_sha256, earlier.options) == (source.sha256, options):
-        _reuse(bundle, FP16_ROLE, trained, pictures)
+        prover.reuse(bundle, FP16_ROLE)
         return
     with new_file(bundle.root / "model.fp16.onnx") as path:
         onnx.save(to_fp16(onnx.load(bundle.file(DEFAULT_ROLE)), path), path)
         record = file_record(
             path, precision="fp16", source_sha256=source.sha256, options=options, versions=source.versions
         )
-        record = _prove(bundle.manifest, FP16_ROLE, path, record, trained, pictures, _worst(bundle.root))
-        add_file(bundle.root, FP16_ROLE, path, record)
-
-
-def _reuse(bundle: Bundle, role: str, trained: TrainedNetwork, pictures: Pictures | None) -> None:
-    """Keep a file; prove it, unless it is proven on these very pictures."""
-    record, path = bundle.record(role), bundle.file(role)
-    proven = record.accuracy.images_sha256 if record.verified and record.accuracy else None
-    if pictures is None or proven == pictures.digest():
-        proof = ", and its proof" if proven else ""
-        print(f"{path.name}: same weights, options and versions: reused{proof}")
-        return
-    print(f"{path.name}: same weights, options and versions: reused")
-    proof_of = _prove(bundle.manifest, role, path, record, trained, pictures, _worst(bundle.root))
-    update_file(bundle.root, role, record.sha256, lambda _: proof_of)
-
-
-def _prove(
-    manifest: Manifest,
-    role: str,
-    path: Path,
-    record: FileRecord,
-    trained: TrainedNetwork,
-    pictures: Pictures | None,
-    worst: Path,
-) -> FileRecord:
-    if pictures is None:
-        return record
-    proven = prove_file(manifest, role, path, record, trained.network, pictures, worst)
-    Console().print(proof_table({role: proven.accuracy}))
-    return proven
-
-
-def _worst(out: Path) -> Path:
-    return out.with_name(f"{out.name}-differences")
+        add_file(bundle.root, FP16_ROLE, path, prover.prove(bundle.manifest, FP16_ROLE, path, record))
 
 
 def _check_target(out: Path) -> None:
@@ -226,9 +189,7 @@ def _options() -> argparse.Namespace:
         "--confidence", action="store_true", help="also give each pixel's confidence, 0..255 (default: no)"
     )
     parser.add_argument("--logits", action="store_true", help="also give the low-resolution logits (default: no)")
-    parser.add_argument("--images", type=Path, help="folder of images to verify on (default: the run's val split)")
-    parser.add_argument("--masks", type=Path, help="folder of label masks with the images' stems (default: no labels)")
-    parser.add_argument("--no-verify", action="store_true", help="skip the proof; the bundle says so (default: no)")
+    add_proof_options(parser)
     parser.add_argument("--licence-note", default="", help="text for the manifest, e.g. the data's licence")
     return parser.parse_args()
 

@@ -14,15 +14,15 @@ from export.latency import time_in_turn
 from export.lock import locked
 from export.manifest import DEFAULT_ROLE, FileRecord, Latency
 from export.openvino_runner import OpenVinoRunner, openvino
-from export.pictures import Pictures, choose_pictures
+from export.pictures import Picture, choose_pictures
 from export.preprocess import preprocess
-from export.proof import prove_file
+from export.proof_options import add_proof_options, add_run_option
+from export.prover import Prover
 from export.readme import write_readme
 from export.runner import OnnxRuntimeRunner
 from export.student import load_student
-from export.verify import proof_table
+from export.timing_options import add_timing_options, check_timing
 from train.command import command
-from train.errors import UserError
 
 ROLE = "openvino"
 _FILE = "model.openvino.xml"
@@ -34,17 +34,15 @@ def main() -> None:
     bundle = load_bundle(options.bundle)
     source = options.role or (INT8_ROLE if INT8_ROLE in bundle.manifest.files else DEFAULT_ROLE)
     trained = load_student(bundle, options.run)
-    pictures = choose_pictures(options.images, options.masks, trained.config.data)
+    prover = Prover.of(options, trained, bundle.root)
+    picture = choose_pictures(options.images, options.masks, trained.config.data).read(0)
     with locked(bundle.root, ROLE, wait_s=0), new_file(bundle.root / _FILE) as path:
         record = _write_ir(bundle, source, path)
-        worst = bundle.root.with_name(f"{bundle.root.name}-differences")
-        record = prove_file(bundle.manifest, ROLE, path, record, trained.network, pictures, worst)
-        latency = _time(bundle, path, pictures, options)
+        record = prover.prove(bundle.manifest, ROLE, path, record)
+        latency = _time(bundle, path, picture, options)
         record = record.model_copy(update={"latency": [latency[ROLE]]})
         write_readme(Bundle(bundle.root, add_file(bundle.root, ROLE, path, record)))
-    console = Console()
-    console.print(proof_table({ROLE: record.accuracy}))
-    console.print(_latency_table(latency))
+    Console().print(_latency_table(latency))
     print(f"{bundle.root / _FILE}: {_verdict(latency, record.precision)}")
 
 
@@ -66,7 +64,7 @@ def _write_ir(bundle: Bundle, source: str, path: Path) -> FileRecord:
     )
 
 
-def _time(bundle: Bundle, path: Path, pictures: Pictures, options: argparse.Namespace) -> dict[str, Latency]:
+def _time(bundle: Bundle, path: Path, picture: Picture, options: argparse.Namespace) -> dict[str, Latency]:
     """The IR against each ONNX graph that it competes with."""
     manifest = bundle.manifest
     roles = [role for role in (DEFAULT_ROLE, INT8_ROLE) if role in manifest.files]
@@ -74,7 +72,7 @@ def _time(bundle: Bundle, path: Path, pictures: Pictures, options: argparse.Name
         role: OnnxRuntimeRunner(bundle.file(role), bundle.record(role), manifest, options.threads) for role in roles
     }
     runners[ROLE] = OpenVinoRunner(path, manifest, options.threads)
-    image = preprocess(pictures.read(0).image, manifest.input)
+    image = preprocess(picture.image, manifest.input)
     return time_in_turn(runners, image, manifest.input, options.threads, options.samples)
 
 
@@ -110,17 +108,11 @@ def _options() -> argparse.Namespace:
         choices=[DEFAULT_ROLE, INT8_ROLE],
         help="graph to make it from (default: onnx_int8 where export.quantize has made one, else onnx)",
     )
-    parser.add_argument("--images", type=Path, help="folder of images to verify on (default: the val split of the run)")
-    parser.add_argument("--masks", type=Path, help="folder of label masks with the images' stems (default: no labels)")
-    parser.add_argument("--run", type=Path, help="run directory of the student, if it has moved (default: as exported)")
-    parser.add_argument("--samples", type=int, default=50, help="timed inferences of each file (default: 50)")
-    parser.add_argument(
-        "--threads", type=int, default=torch.get_num_threads(), help="CPU threads of one inference (default: all cores)"
-    )
+    add_proof_options(parser)
+    add_run_option(parser)
+    add_timing_options(parser, samples=50)
     options = parser.parse_args()
-    for name in ("samples", "threads"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    check_timing(options)
     return options
 
 

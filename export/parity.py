@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.graph import DeployedNetwork
-from export.manifest import Accuracy, Manifest
+from export.manifest import Accuracy, DifferingPixel, Manifest
 from export.pictures import Picture
 from export.preprocess import postprocess, preprocess
 from export.runner import Runner
@@ -21,18 +21,6 @@ from train.models.network import SegmentationNetwork
 _BOUNDARY_WIDTH = 5
 _RUN_TWICE = 8
 _LISTED = 50
-
-
-class Pixel(NamedTuple):
-    """A pixel of another class than in PyTorch, at the network's size."""
-
-    picture: str
-    row: int
-    column: int
-    pytorch: str
-    file: str
-    margin: float
-    """PyTorch's largest logit less its second."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,7 @@ class Parity:
     classes: list[str]
     runtime: str
     differences: list[Difference] = field(default_factory=list)
-    pixels: list[Pixel] = field(default_factory=list)
+    pixels: list[DifferingPixel] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._pytorch = ConfusionMatrix(len(self.classes))
@@ -119,8 +107,15 @@ class Parity:
             np.argwhere(differs)[largest].tolist(), margins[largest].tolist(), strict=True
         ):
             ours, theirs = (int(mask[row, column]) for mask in (difference.pytorch.mask, difference.mask))
-            names = (self.classes[ours], self.classes[theirs] if theirs < len(self.classes) else str(theirs))
-            self.pixels.append(Pixel(difference.picture.name, row, column, *names, margin))
+            pixel = DifferingPixel(
+                picture=difference.picture.name,
+                row=row,
+                column=column,
+                pytorch=self.classes[ours],
+                file=self.classes[theirs] if theirs < len(self.classes) else str(theirs),
+                margin=margin,
+            )
+            self.pixels.append(pixel)
         self.pixels = sorted(self.pixels, key=lambda pixel: -pixel.margin)[:_LISTED]
 
     def worst(self, count: int) -> list[Difference]:
@@ -143,6 +138,7 @@ class Parity:
             boundary_agreement=equal_at_boundary / at_boundary if at_boundary else None,
             differing_pixels=self._differing,
             largest_margin=self._largest_margin,
+            pixels=self.pixels,
             max_logits_error=max(self._logits_errors, default=None),
             max_confidence_error=max(self._confidence_errors, default=None),
             not_finite=sum(self._not_finite) if self._not_finite else None,

@@ -14,6 +14,7 @@ from train.data.image import read_image
 from train.data.label import read_label
 from train.data.open import open_dataset
 from train.data.spec import DataConfig
+from train.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,13 @@ def from_folder(images: Path, masks: Path | None, data: DataConfig) -> Pictures:
 
 
 def choose_pictures(images: Path | None, masks: Path | None, data: DataConfig) -> Pictures:
-    """The folder where one is given, else the val split."""
+    """The folder where one is given, else the val split.
+
+    Raises:
+        UserError: there are masks without images.
+    """
+    if masks and not images:
+        raise UserError(f"--masks {masks}: needs --images, the folder of the images that they label")
     return from_folder(images, masks, data) if images else from_dataset(data)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from export.bundle import BundleError
 from export.manifest import Accuracy, FileRecord, Manifest
-from export.parity import Difference, Parity, Pixel, compare
+from export.parity import Difference, Parity, compare
 from export.pictures import Pictures
 from export.preprocess import postprocess
 from export.runner import NotHere, Runner, open_runner
@@ -39,8 +39,6 @@ class Verdict:
 
     role: str
     accuracy: Accuracy | None
-    pixels: list[Pixel]
-    """Pixels of another class, those with the largest margin."""
     faults: list[str]
     not_here: str = ""
     """Why it could not be compared on this machine."""
@@ -68,10 +66,10 @@ def prove(
     verdicts = []
     for role, (_, record) in files.items():
         if role in reasons:
-            verdicts.append(Verdict(role, None, [], [], reasons[role]))
+            verdicts.append(Verdict(role, None, [], reasons[role]))
             continue
         accuracy = parities[role].accuracy(pictures.source, pictures.split, digest)
-        verdicts.append(Verdict(role, accuracy, parities[role].pixels, faults(record, accuracy)))
+        verdicts.append(Verdict(role, accuracy, faults(record, accuracy)))
         _save_pictures(parities[role].worst(_WORST), worst / role, list(manifest.palette))
     return verdicts
 
@@ -110,6 +108,11 @@ def faults(record: FileRecord, accuracy: Accuracy) -> list[str]:
     if accuracy.deterministic is False:
         found.append("a second run of the same picture gave another answer")
     return found
+
+
+def differences_folder(root: Path) -> Path:
+    """Where the pictures of the files of the bundle ``root`` that differ most are saved: beside it."""
+    return root.with_name(f"{root.name}-differences")
 
 
 def disagreement(name: str, verdict: Verdict, worst: Path) -> BundleError:

@@ -15,9 +15,9 @@ from export.pictures import choose_pictures
 from export.preprocess import preprocess
 from export.runner import NotHere, Runner, open_runner
 from export.student import load_student
+from export.timing_options import add_timing_options, check_timing
 from export.torch_runner import TorchRunner
 from train.command import command
-from train.errors import UserError
 from train.models.config import ModelConfig
 from train.models.network import SegmentationNetwork
 from train.run_directory import RunDirectory, atomic_path
@@ -52,9 +52,7 @@ class ModelTable(BaseModel):
 
 def main() -> None:
     options = _options()
-    for name in ("threads", "samples"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    check_timing(options)
     torch.set_num_threads(options.threads)
     tables = [
         _table(bundle, options.threads, options.samples, not options.no_compile)
@@ -201,10 +199,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--bundles", type=Path, default=Path("bundles"), help="where a run's bundles lie (default: bundles)"
     )
-    parser.add_argument(
-        "--threads", type=int, default=torch.get_num_threads(), help="CPU threads of one inference (default: all cores)"
-    )
-    parser.add_argument("--samples", type=int, default=100, help="timed inferences of each file (default: 100)")
+    add_timing_options(parser, samples=100)
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes a minute")
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")

@@ -1,14 +1,18 @@
-"""``python -m export.trt BUNDLE``: a plan for TensorRT, or TensorRT for RTX, from a graph of the bundle (no torch)."""
+"""``python -m export.trt BUNDLE``: a plan for TensorRT, or TensorRT for RTX, from a graph of the bundle.
+
+It takes torch to verify the plan, and nothing else here does.
+"""
 
 import argparse
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from export.bundle import Bundle, BundleError, add_file, file_record, load_bundle, new_file
 from export.lock import locked
 from export.manifest import DEFAULT_ROLE, FileRecord, PlanTarget
+from export.proof_options import add_proof_options, add_run_option
 from export.readme import write_readme
 from export.tensorrt.build import BuildOptions, Built, build_plan
 from export.tensorrt.flavour import Flavour, load_tensorrt
@@ -19,8 +23,12 @@ from export.tensorrt.target import plan_target, runs_on
 from train.command import command
 from train.errors import UserError
 
+if TYPE_CHECKING:
+    from export.prover import Prover
+
 DESCRIPTION = """Build a TensorRT plan from a graph of the bundle and enter it into the manifest. The plan is the bare
-file that trtexec and Triton load too. Networks are strongly typed: the precision is the graph's."""
+file that trtexec and Triton load too. Networks are strongly typed: the precision is the graph's. On the GPU that it
+is for, the plan is verified against PyTorch."""
 
 _FLAVOURS: dict[str, Flavour] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 _SOURCES = {"fp32": DEFAULT_ROLE, "fp16": "onnx_fp16", "int8": "onnx_int8"}
@@ -41,15 +49,16 @@ def main() -> None:
     trt, gpu = load_tensorrt(flavour), this_gpu()
     target = plan_target(trt, flavour, gpu, options.sm, build.profiles)
     role = _role(options, target)
+    prover = _prover(bundle, options) if runs_on(target, gpu) and not options.no_verify else None
     fields = {"precision": options.precision, "runtime": flavour, "source_sha256": source.sha256, "built_for": target}
     fields |= {"options": _made_with(options), "versions": {flavour: trt.__version__}}
     with locked(bundle.root, role, wait_s=0):
         record = bundle.manifest.files.get(role)
         if record is not None and all(getattr(record, name) == value for name, value in fields.items()):
-            print(f"{role}: nothing changed since it was built, kept: {bundle.file(role)}")
+            record = _reuse(bundle, role, prover)
         else:
             built = build_plan(trt, bundle.root / source.path, build, f"build {role}", runs_on(target, gpu))
-            record = _add(bundle, role, built, fields)
+            record = _add(bundle, role, built, fields, prover)
             print(_summary(bundle, role, record, built))
     if options.json:
         options.json.write_text(json.dumps({role: record.model_dump(mode="json")}, indent=2) + "\n", encoding="utf-8")
@@ -94,14 +103,39 @@ def _made_with(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if getattr(options, name) not in (None, [])}
 
 
-def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any]) -> FileRecord:
-    """Enter the plan; what is known of its layers stands beside it."""
+def _prover(bundle: Bundle, options: argparse.Namespace) -> "Prover":
+    """Made before the build, which takes minutes: what is missing is said now."""
+    try:
+        from export.prover import Prover
+        from export.student import load_student
+    except ImportError as error:
+        raise UserError(
+            f"no plan is verified here ({error}): pip install 'segdistill[export]', or give --no-verify"
+        ) from None
+    return Prover.of(options, load_student(bundle, options.run), bundle.root)
+
+
+def _reuse(bundle: Bundle, role: str, prover: "Prover | None") -> FileRecord:
+    if prover is not None:
+        return prover.reuse(bundle, role)
+    print(f"{bundle.file(role).name}: nothing changed since it was made: reused")
+    return bundle.record(role)
+
+
+def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any], prover: "Prover | None") -> FileRecord:
+    """Enter the plan, verified where that can be done; what is known of its layers stands beside it.
+
+    Raises:
+        BundleError: it is not what PyTorch says.
+    """
     report = _report_path(bundle, role)
     with new_file(report) as layers:
         layers.write_text(json.dumps(built.layers, indent=1) + "\n", encoding="utf-8")
         with new_file(bundle.root / f"model.{role}.plan") as plan:
             plan.write_bytes(built.plan)
             record = file_record(plan, **fields)
+            if prover is not None:
+                record = prover.prove(bundle.manifest, role, plan, record)
             manifest = add_file(bundle.root, role, plan, record)
         layers.replace(report)
     write_readme(Bundle(bundle.root, manifest))
@@ -110,13 +144,11 @@ def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any]) -> Fil
 
 def _summary(bundle: Bundle, role: str, record: FileRecord, built: Built) -> str:
     precisions = ", ".join(f"{count} {name}" for name, count in count_precisions(built.layers).items())
-    state = f"loaded on this GPU; compare it with PyTorch: `python -m export.verify {bundle.root} --role {role}`"
-    if not built.loaded:
-        state = "built, not run here: no GPU that it is for"
+    not_verified = "--no-verify" if built.loaded else "built, not run here: no GPU that it is for"
     return (
         f"{role}: {bundle.root / record.path}, {record.size_bytes / 1e6:.1f} MB, built in {built.seconds:.1f} s\n"
         f"layers: {len(built.layers['Layers'])} ({precisions}), in {_report_path(bundle, role)}\n"
-        f"not verified: {state}"
+        f"{'verified on this GPU' if record.verified else f'not verified: {not_verified}'}"
     )
 
 
@@ -164,6 +196,8 @@ def _options() -> argparse.Namespace:
         "--timing-cache", type=Path, metavar="FILE", help="keep measured times of tactics here (default: no)"
     )
     parser.add_argument("--dla", type=int, metavar="CORE", help="DLA core of a Jetson to run on (default: the GPU)")
+    add_proof_options(parser)
+    add_run_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the manifest's entry there too (default: no)")
     return parser.parse_args()
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +14,8 @@ from export.bundle import load_bundle, update_file
 from export.latency import time_in_turn
 from export.manifest import FileRecord, Latency
 from export.runner import OnnxRuntimeRunner
+from export.timing_options import add_timing_options, check_timing
 from train.command import command
-from train.errors import UserError
 
 CANDIDATES: dict[str, dict[str, str]] = {
     "default": {},
@@ -32,8 +31,7 @@ MIN_GAIN = 0.03
 
 def main() -> None:
     options = _options()
-    if options.threads < 1 or options.samples < 1:
-        raise UserError("--threads and --samples must be at least 1")
+    check_timing(options)
     bundle = load_bundle(options.bundle)
     spec = bundle.manifest.input
     image = np.zeros((1, spec.height, spec.width, 3), np.uint8)
@@ -77,10 +75,7 @@ def _options() -> argparse.Namespace:
         "fastest in the manifest: export.verify, export.table and serve open the file so.",
     )
     parser.add_argument("bundle", type=Path, help="folder made by export.onnx")
-    parser.add_argument(
-        "--threads", type=int, default=torch.get_num_threads(), help="CPU threads of one inference (default: all cores)"
-    )
-    parser.add_argument("--samples", type=int, default=100, help="timed inferences of each (default: 100)")
+    add_timing_options(parser, samples=100)
     return parser.parse_args()
 
 

@@ -2,17 +2,16 @@
 
 import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from export.bundle import Bundle, load_bundle, update_file
-from export.manifest import Accuracy, FileRecord
+from export.manifest import FileRecord
 from export.pictures import choose_pictures
-from export.proof import Verdict, disagreement, prove
+from export.proof import Verdict, differences_folder, disagreement, prove
+from export.proof_options import add_picture_options, add_run_option
+from export.proof_table import pixel_lines, proof_table
 from export.student import load_student
 from train.command import command
 
@@ -22,7 +21,7 @@ def main() -> None:
     bundle = load_bundle(options.bundle)
     trained = load_student(bundle, options.run)
     pictures = choose_pictures(options.images, options.masks, trained.config.data)
-    worst = options.worst or options.bundle.with_name(f"{options.bundle.name}-differences")
+    worst = options.worst or differences_folder(options.bundle)
     files = {role: (bundle.file(role), bundle.record(role)) for role in options.role or bundle.manifest.files}
     verdicts = prove(bundle.manifest, files, trained.network, pictures, worst)
     for verdict in verdicts:
@@ -38,33 +37,6 @@ def main() -> None:
     failed = next((verdict for verdict in verdicts if verdict.faults), None)
     if failed is not None:
         raise disagreement(str(bundle.file(failed.role)), failed, worst)
-
-
-def proof_table(accuracies: Mapping[str, Accuracy | None]) -> Table:
-    """What was measured of each file, for people."""
-    shown = {role: accuracy for role, accuracy in accuracies.items() if accuracy is not None}
-    first = next(iter(shown.values()), None)
-    title = f"verified on {first.images} images of {first.dataset}, {first.split}" if first else "nothing verified"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
-    for column in ("file", "agreement", "at edges", "differ", "by", "logits", "mIoU"):
-        table.add_column(column, justify="left" if column == "file" else "right", no_wrap=True)
-    for role, accuracy in shown.items():
-        table.add_row(role, *_cells(accuracy))
-    return table
-
-
-def _cells(accuracy: Accuracy) -> list[str]:
-    def number(value: float | None, form: str) -> str:
-        return "-" if value is None else f"{value:{form}}"
-
-    return [
-        f"{accuracy.agreement:.8f}",
-        number(accuracy.boundary_agreement, ".6f"),
-        str(accuracy.differing_pixels),
-        number(accuracy.largest_margin, ".0e"),
-        number(accuracy.max_logits_error, ".0e"),
-        f"{number(accuracy.miou_pytorch, '.4f')} → {number(accuracy.miou_bundle, '.4f')}",
-    ]
 
 
 def _record(bundle: Bundle, verdict: Verdict) -> None:
@@ -83,11 +55,8 @@ def _show(bundle: Bundle, verdicts: list[Verdict]) -> None:
     console = Console()
     console.print(proof_table({verdict.role: verdict.accuracy for verdict in verdicts}))
     for verdict in verdicts:
-        for pixel in verdict.pixels[:5]:
-            print(
-                f"{verdict.role}: {pixel.picture} row {pixel.row} column {pixel.column}: {pixel.pytorch} in PyTorch "
-                f"by {pixel.margin:.1e}, {pixel.file} in the file"
-            )
+        for line in pixel_lines(verdict.role, verdict.accuracy) if verdict.accuracy else ():
+            print(line)
         if verdict.not_here:
             print(f"{bundle.record(verdict.role).path}: not verified here: {verdict.not_here}")
 
@@ -99,7 +68,6 @@ def _plain(bundle: Bundle, verdict: Verdict) -> dict[str, object]:
         "faults": verdict.faults,
         "not_verified_here": verdict.not_here or None,
         "accuracy": verdict.accuracy.model_dump(mode="json") if verdict.accuracy else None,
-        "differing_pixels": [pixel._asdict() for pixel in verdict.pixels],
     }
 
 
@@ -110,9 +78,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("bundle", type=Path, help="folder made by export.onnx")
     parser.add_argument("--role", nargs="+", help="files to verify, by role, e.g. onnx onnx_fp16 (default: all)")
-    parser.add_argument("--images", type=Path, help="folder of images (default: the val split of the run)")
-    parser.add_argument("--masks", type=Path, help="folder of label masks with the images' stems (default: no labels)")
-    parser.add_argument("--run", type=Path, help="run directory of the student, if it has moved (default: as exported)")
+    add_picture_options(parser)
+    add_run_option(parser)
     parser.add_argument("--bisect", action="store_true", help="also find the first layer that departs (default: no)")
     parser.add_argument("--worst", type=Path, help="folder for pictures of differences (default: BUNDLE-differences)")
     parser.add_argument("--json", type=Path, help="also write the result to this file")

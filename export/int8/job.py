@@ -10,8 +10,8 @@ from export.int8.images import CalibrationImage
 from export.int8.settings import INT8_ROLE, Settings
 from export.manifest import DEFAULT_ROLE
 from export.pictures import Pictures
+from export.prover import Prover
 from export.versions import versions
-from train.checkpoint import TrainedNetwork
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,12 @@ class Job:
     """What is quantised, by what, and how."""
 
     bundle: Bundle
-    trained: TrainedNetwork
     checkpoint: Path
     """Folder of the student's weights."""
     images: list[CalibrationImage]
     pictures: Pictures
+    """What the search is scored on."""
+    prover: Prover
     settings: Settings
     calibration: Path
     """Folder that ``images`` were chosen from, by ``seed``."""
@@ -42,14 +43,14 @@ class Job:
 
     @property
     def unchanged(self) -> bool:
-        """Whether the bundle has the file that would come out, proven on these very pictures."""
+        """Whether the bundle has the file that would come out, with the proof that is asked for."""
         record = self.bundle.manifest.files.get(INT8_ROLE)
-        if record is None or not record.verified or record.accuracy is None:
+        if record is None:
             return False
         made_with = {key: value for key, value in record.options.items() if key != "kept_float"}
         source = self.bundle.record(DEFAULT_ROLE).sha256
         same = (made_with, record.source_sha256, record.versions) == (self.made_with, source, versions())
-        return same and record.accuracy.images_sha256 == self.pictures.digest()
+        return same and self.prover.settled(record)
 
 
 def _code_version() -> str:

@@ -49,19 +49,8 @@ def measure_ranges(
     Raises:
         UserError: an image cannot be read, or has one colour.
     """
-    extra = {"symmetric": True, "percentile": percentile, **(_ENTROPY_BINS if method == "entropy" else {})}
     with tempfile.TemporaryDirectory() as folder:
-        # The calibrator puts files of its own beside the graph it is given.
-        copy = Path(folder) / graph.name
-        copy.write_bytes(graph.read_bytes())
-        calibrator = create_calibrator(
-            str(copy),
-            list(WEIGHTED),
-            augmented_model_path=str(Path(folder) / "augmented.onnx"),
-            calibrate_method=_CALIBRATORS[method],
-            providers=["CPUExecutionProvider"],
-            extra_options=extra,
-        )
+        calibrator = _calibrator(graph, Path(folder), method, percentile)
         if method != "minmax":  # histograms take time, and only what layers read gets a scale
             calibrator.tensors_to_calibrate &= {layer.tensor for layer in layers}
         for image in progress(images, "calibrate", len(images)):
@@ -72,6 +61,20 @@ def measure_ranges(
             print(f"entropy: thresholds of {len(layers)} tensors, about half a second each", flush=True)
         with redirect_stdout(io.StringIO()):
             return calibrator.compute_data()
+
+
+def _calibrator(graph: Path, folder: Path, method: Method, percentile: float) -> Any:
+    """It puts files of its own beside the graph it is given, which is a copy in ``folder`` therefore."""
+    copy = folder / graph.name
+    copy.write_bytes(graph.read_bytes())
+    return create_calibrator(
+        str(copy),
+        list(WEIGHTED),
+        augmented_model_path=str(folder / "augmented.onnx"),
+        calibrate_method=_CALIBRATORS[method],
+        providers=["CPUExecutionProvider"],
+        extra_options={"symmetric": True, "percentile": percentile, **(_ENTROPY_BINS if method == "entropy" else {})},
+    )
 
 
 class _OneImage(CalibrationDataReader):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import onnx
@@ -21,6 +22,8 @@ class Selection:
     model: onnx.ModelProto
     kept_float: list[Layer]
     all_int8: Loss
+    loss: Loss
+    """Of `model`."""
     sensitivities: list[Sensitivity]
     """The most sensitive layer first."""
     scored: int
@@ -47,9 +50,13 @@ def select(
     def with_float(kept: Sequence[Layer]) -> onnx.ModelProto:
         return with_int8([layer for layer in layers if layer not in kept])
 
-    all_int8 = scorer.loss(with_int8(layers))
+    @cache
+    def loss_of(kept: tuple[Layer, ...]) -> Loss:
+        return scorer.loss(with_float(kept))
+
+    all_int8 = loss_of(())
     print(f"all {len(layers)} layers in INT8: {len(scorer)} pictures lose {all_int8}", flush=True)
     sensitivities = measure_sensitivity(layers, with_int8, scorer.part(settings.layer_images))
     ranked = [sensitivity.layer for sensitivity in sensitivities]
-    kept = search(ranked, all_int8, lambda float_: scorer.loss(with_float(float_)), settings.max_drop)
-    return Selection(with_float(kept), kept, all_int8, sensitivities, len(scorer))
+    kept = search(ranked, all_int8, lambda float_: loss_of(tuple(float_)), settings.max_drop)
+    return Selection(with_float(kept), kept, all_int8, loss_of(tuple(kept)), sensitivities, len(scorer))

@@ -108,8 +108,8 @@ def test_again_with_nothing_changed_keeps_files_and_proof(
     assert {path.name: path.stat().st_mtime_ns for path in bundle.glob("*.onnx")} == before
     printed = capsys.readouterr().out
     for name in before:
-        assert f"{name}: same weights, options and versions: reused\n" in printed
-        assert f"{name}: same weights, options and versions: reused, and its proof\n" in printed
+        assert f"{name}: nothing changed since it was made: reused\n" in printed
+        assert f"{name}: nothing changed since it was made: reused, and its proof\n" in printed
     assert all(record.verified for record in load_bundle(bundle).manifest.files.values())
 
 

@@ -120,7 +120,7 @@ def broken(root: Path) -> str:
         (lambda root: ["--calibration", empty(root)], "empty: no images here"),
         (lambda root: ["--calibration", one_colour(root)], r"grey\.png: is of one colour"),
         (lambda root: ["--calibration", broken(root)], r"cut\.jpg: "),
-        (lambda root: ["--masks", str(root)], "--masks: needs --images"),
+        (lambda root: ["--masks", str(root)], "--masks .*: needs --images"),
         (lambda root: ["--images", str(root / "bundle/samples"), "--masks", empty(root)], "label cannot be read"),
         (lambda root: ["--run", str(root / "gone")], "gone: no 'best' checkpoint"),
         (lambda _: ["--max-drop", "-1"], "--max-drop -1.0: Input should be greater than or equal to 0"),

@@ -66,7 +66,7 @@ def test_the_fp16_graph_of_an_export(cli: Cli, bundle_root: Path) -> None:
 def test_what_has_not_changed_is_kept(cli: Cli, root: Path) -> None:
     cli(main, [str(root), *RTX])
     before = files(root)
-    assert "nothing changed since it was built, kept" in cli(main, [str(root), *RTX]).out
+    assert "nothing changed since it was made: reused" in cli(main, [str(root), *RTX]).out
     assert files(root) == before
     onnx.save(one_convolution(seed=1), root / "model.onnx")
     with new_file(root / "model.onnx") as graph:

@@ -89,7 +89,7 @@ def test_each_file_has_its_own_proof_and_threshold(bundle_root: Path, tmp_path: 
     assert fp16.max_logits_error > fp32.max_logits_error
     assert fp16.differing_pixels == round((1 - fp16.agreement) * 4 * 64 * 96)
     result = json.loads((tmp_path / "result.json").read_text())
-    listed = result["onnx_fp16"]["differing_pixels"]
+    listed = result["onnx_fp16"]["accuracy"]["pixels"]
     margins = [pixel["margin"] for pixel in listed]
     assert margins == sorted(margins, reverse=True)
     assert max(margins, default=None) == fp16.largest_margin

@@ -38,6 +38,7 @@ def report(
         scored=3,
         layer_scored=2,
         all_int8=loss,
+        loss=loss,
         accuracy=accuracy,
         bytes_fp32=4_000_000,
         bytes_int8=1_000_000,
