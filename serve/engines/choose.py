@@ -69,6 +69,10 @@ def _check_proven(bundle: Bundle, role: str) -> None:
 
 
 def _open(engine: EngineName, bundle: Bundle, role: str, threads: int) -> Engine:
+    if engine == "openvino":
+        from serve.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(bundle, role, threads)
     with installed():
         from serve.engines.onnx_runtime import OnnxRuntimeEngine
     if engine == "onnxruntime":
