@@ -1,0 +1,92 @@
+"""A line in the log for each request, with what is known about it at its end."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve.problem import CLIENT_GONE
+from serve.request_id import request_id_of
+from serve.timing import StageTimes
+
+QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths logged as ``debug``: an orchestrator asks them every second."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class RequestRecord:
+    """A request at its end. The application fills in the first three as it learns them (`record_of`)."""
+
+    model: str = ""
+    times: StageTimes = field(default_factory=StageTimes)
+    batch: int | None = None
+    """How many images the network saw together with this one."""
+    status: int = CLIENT_GONE
+    seconds: float = 0.0
+    bytes_sent: int = 0
+
+
+class AccessLog:
+    """Middleware: a line for each request, and a call of ``observe``, when its answer is sent or its client gone."""
+
+    def __init__(self, app: ASGIApp, observe: Callable[[RequestRecord], None] | None = None) -> None:
+        self._app = app
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        record = scope.setdefault("state", {})["record"] = RequestRecord()
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+            else:
+                record.bytes_sent += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            record.seconds = time.perf_counter() - start
+            if self._observe is not None:
+                self._observe(record)
+            _write_line(scope, record)
+
+
+def record_of(scope: Scope) -> RequestRecord:
+    """The record of a request under `AccessLog`, to be filled in; outside, one that nobody reads."""
+    record: RequestRecord = scope.get("state", {}).get("record") or RequestRecord()
+    return record
+
+
+def _write_line(scope: Scope, record: RequestRecord) -> None:
+    level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
+    if not _log.isEnabledFor(level):
+        return
+    outcome = (scope["method"], scope["path"], record.status, record.seconds * 1e3)
+    _log.log(level, "%s %s %d %.1f ms", *outcome, extra={"fields": _fields(scope, record)})
+
+
+def _fields(scope: Scope, record: RequestRecord) -> dict[str, Any]:
+    client = scope.get("client") or ("",)
+    fields = {
+        "request_id": request_id_of(scope),
+        "client": client[0],
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": record.status,
+        "ms": round(record.seconds * 1e3, 3),
+        "bytes": record.bytes_sent,
+        "model": record.model or None,
+        "batch": record.batch,
+        **{f"{stage}_ms": round(ms, 3) for stage, ms in record.times.items()},
+    }
+    return {name: value for name, value in fields.items() if value is not None}
