@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn, optim
 from torch.optim.swa_utils import AveragedModel
 
+from train.checkpoint_files import load_state, load_weights
 from train.config import RunConfig
 from train.errors import UserError
 from train.losses.registry import LossSum
 from train.models.build import build_model
 from train.models.network import SegmentationNetwork
-from train.run_directory import RunDirectory, Which, load_state, load_weights
+from train.run_directory import RunDirectory, Which
 
 
 @dataclass
@@ -28,6 +29,8 @@ class TrainingState:
     step: int = 0
     """Finished optimiser steps; the sampler's position follows from it."""
     best_miou: float = -1.0
+    best_step: int = 0
+    """When that was."""
 
     @property
     def evaluated(self) -> SegmentationNetwork:
@@ -40,6 +43,7 @@ class TrainingState:
         return {
             "step": self.step,
             "best_miou": self.best_miou,
+            "best_step": self.best_step,
             "model": self.model.state_dict() if self.average is not None else None,
             "averaged": int(self.average.n_averaged) if self.average is not None else 0,
             "losses": self.losses.state_dict(),
@@ -50,9 +54,23 @@ class TrainingState:
         }
 
     def restore(self, folder: Path) -> None:
-        """Become the state saved in a checkpoint's folder."""
-        saved = load_state(folder)
-        load_into(self.evaluated, load_weights(folder), folder)
+        """Become the state saved in a checkpoint's folder.
+
+        Raises:
+            DamagedError: a file is missing or not what was written; nothing has changed then.
+            UserError: the state of another run.
+        """
+        saved, weights = load_state(folder), load_weights(folder)
+        load_into(self.evaluated, weights, folder)
+        try:
+            self._load(saved)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise UserError(
+                f"{folder}: the state of another run ({reason}): resume with the run's own config"
+            ) from None
+
+    def _load(self, saved: dict[str, Any]) -> None:
         if self.average is not None:
             self.model.load_state_dict(saved["model"])
             self.average.n_averaged.fill_(saved["averaged"])
@@ -60,6 +78,7 @@ class TrainingState:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
         self.step, self.best_miou = saved["step"], saved["best_miou"]
+        self.best_step = saved.get("best_step", 0)  # checkpoints of older versions have none
         torch.set_rng_state(saved["rng"])
         if torch.cuda.is_available() and saved["cuda_rng"]:
             torch.cuda.set_rng_state_all(saved["cuda_rng"])

@@ -1,5 +1,6 @@
 """The training loop, top to bottom: one readable recipe for teachers, students and distilled students."""
 
+import signal
 from dataclasses import asdict
 
 import torch
@@ -9,6 +10,7 @@ from train.broken import BrokenSamples
 from train.checkpoint import load_run
 from train.config import RunConfig
 from train.evaluation import evaluate
+from train.interruption import Interrupted, Interruption
 from train.journal import Journal
 from train.metrics import scores
 from train.progress import TrainingProgress
@@ -23,17 +25,19 @@ def train(config: RunConfig) -> RunDirectory:
     """Train a network by a config and leave its run directory behind.
 
     Raises:
-        UserError: anything wrong with the config, the data or the teacher; or a loss that is no longer finite.
+        UserError: anything wrong with the config, the data or the teacher; a loss that is no longer finite; no room.
+        Interrupted: SIGTERM or SIGINT has come; the state after the step that was running is saved.
     """
     session = open_session(config)
     run, state, loop = session.run, session.state, config.loop
     with (
         TrainingProgress(config.name, state.step, loop.steps, loop.batch_size, loop.log_every) as progress,
         Trackers(config.trackers, run, state.step, progress.say) as trackers,
+        Interruption() as interruption,
     ):
         journal = Journal(run, trackers)
-        if state.step:
-            progress.say(f"{config.name} resumed at step {state.step}")
+        for line in session.resumption.lines(config.name) if session.resumption else []:
+            progress.say(line)
         known = [record["broken"] for record in run.records() if "broken" in record]
         broken = BrokenSamples(len(session.train_set), known)
         for batch in session.batches():
@@ -44,12 +48,12 @@ def train(config: RunConfig) -> RunDirectory:
             is_best = False
             if state.step % loop.eval_every == 0 or finished:
                 is_best = _evaluate(session, progress, journal)
-            if state.step % loop.save_every == 0 or is_best or finished:
+            if state.step % loop.save_every == 0 or is_best or finished or interruption.number:
                 _check_weights(session)
-                # `last` comes after `best`: a run killed between them is resumed at the older `last`, and evaluates
-                # again; the other way round the best score would be on record and its weights not.
                 links: list[Which] = ["best", "last"] if is_best else ["last"]
                 run.save(state.step, state.evaluated.state_dict(), state.state_dict(), links)
+            if interruption.number:
+                raise _interrupted(session, interruption.number)
         if broken:
             progress.say(f"{len(broken)} broken samples were skipped: they are listed in {run.metrics}")
     best = load_run(run.root).network
@@ -57,6 +61,15 @@ def train(config: RunConfig) -> RunDirectory:
     report = write_report(run, best, session.val_set, config.data.size, session.teacher)
     print(f"report: {report}")
     return run
+
+
+def _interrupted(session: Session, number: int) -> Interrupted:
+    folder = session.run.checkpoint("last").resolve()
+    return Interrupted(
+        f"{signal.Signals(number).name}: stopped after step {session.state.step}, which is saved in "
+        f"{session.run.checkpoints / folder.name}; go on by the same command with --resume",
+        number,
+    )
 
 
 def _check_weights(session: Session) -> None:
@@ -95,7 +108,8 @@ def _evaluate(session: Session, progress: TrainingProgress, journal: Journal) ->
     result = scores(evaluate(state.evaluated, val_set, config.data.size), val_set.classes)
     journal.write(state.step, split=config.data.val_split, **asdict(result))
     is_best = result.miou > state.best_miou
-    state.best_miou = max(state.best_miou, result.miou)
+    if is_best:
+        state.best_miou, state.best_step = result.miou, state.step
     mark = " (best)" if is_best else ""
     progress.say(
         f"{config.name} step {state.step}: mIoU {result.miou:.4f} mAcc {result.macc:.4f} "

@@ -1,16 +1,14 @@
 """A run on disk: config, environment, metrics and checkpoints. Every write is atomic.
 
 runs/<name>/  config.yaml  env.json  metrics.jsonl  report.html
-              checkpoints/step-00000400/{model.safetensors,state.pt}   checkpoints/{last,best} -> step-…
+              checkpoints/step-00000400/{model.safetensors,state.pt,sha256.json}   checkpoints/{last,best} -> step-…
 """
 
-import contextlib
 import json
-import os
 import platform
-import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -18,19 +16,24 @@ from typing import Any, Literal
 import torch
 import yaml
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from train.checkpoint_files import write_files
 from train.config import RunConfig
+from train.durable import atomic_path as atomic_path
+from train.durable import discard, remove, sync, writing
 from train.errors import UserError
 from train.settings import explain
+from train.yaml_file import read_yaml
 
 Which = Literal["last", "best"]
 
+KEPT = 2
+"""Newest checkpoints that stay, beside the best one: a damaged one can be done without."""
+
 _VERSIONS_OF = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "numpy", "opencv-python-headless")
 # Where a run lies and how it was started do not change what it computes.
-_NOT_COMPARED = {"resume", "overwrite", "profile", "out", "name"}
+_NOT_COMPARED = {"resume", "overwrite", "profile", "out", "name", "trackers"}
 
 
 class RunDirectory:
@@ -54,49 +57,63 @@ class RunDirectory:
         if not path.is_file():
             raise UserError(f"{self.root}: not a run (config.yaml is missing): give the folder that training made")
         try:
-            return RunConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+            return RunConfig.model_validate(read_yaml(path))
         except ValidationError as error:
             raise UserError(explain(RunConfig, error, str(path))) from None
 
+    def steps(self) -> list[Path]:
+        """The folders of all checkpoints that can be resumed from, the newest first."""
+        return sorted(self.checkpoints.glob("step-*"), reverse=True)
+
     def log(self, record: dict[str, Any]) -> None:
         """Append one line to ``metrics.jsonl``."""
-        with self.metrics.open("a", encoding="utf-8") as file:
+        with self._writing(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
     def records(self) -> list[dict[str, Any]]:
-        """All whole lines of ``metrics.jsonl``; a crash may have cut the last one short."""
+        """All whole lines of ``metrics.jsonl``; a crash may have cut one short, or left zeros in its place."""
         if not self.metrics.is_file():
             return []
-        lines = self.metrics.read_text(encoding="utf-8").split("\n")[:-1]
-        return [json.loads(line) for line in lines]
+        lines = self.metrics.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        return [record for record in map(_parsed, lines) if record is not None]
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics of steps that a resumed run will do again."""
         kept = [record for record in self.records() if record["step"] <= step]
-        with atomic_path(self.metrics) as path:
+        with self._writing(self.metrics), atomic_path(self.metrics) as path:
             path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
 
     def save(self, step: int, weights: dict[str, Tensor], state: dict[str, Any], links: list[Which]) -> None:
-        """Write a checkpoint, point ``links`` at it and drop those that nothing points at any more."""
+        """Write a checkpoint, point ``links`` at it and drop all others but the newest ones and the best."""
+        if self.metrics.is_file():
+            sync(self.metrics)  # a resumed run has every line up to its step
         folder = self.write_checkpoint(f"step-{step:08d}", weights, state)
+        self.link(folder, links)
+        # Damaged ones of later steps, from before a resumption, count for nothing: the run will come past them again.
+        older = [path for path in self.steps() if path.name <= folder.name]
+        best = (self.checkpoints / "best").resolve()
+        for old in older[KEPT:]:
+            if old.resolve() != best:
+                discard(old)
+        for left_by_a_crash in self.checkpoints.glob(".*"):
+            remove(left_by_a_crash)
+
+    def link(self, folder: Path, links: list[Which]) -> None:
+        """Point ``links`` at a checkpoint."""
         for link in links:
-            with atomic_path(self.checkpoints / link) as path:
+            with self._writing(self.checkpoints / link), atomic_path(self.checkpoints / link) as path:
                 path.symlink_to(folder.name, target_is_directory=True)
-        kept = {(self.checkpoints / link).resolve() for link in ("last", "best")}
-        for old in self.checkpoints.glob("step-*"):
-            if old.resolve() not in kept:
-                shutil.rmtree(old)
 
     def write_checkpoint(self, name: str, weights: dict[str, Tensor], state: dict[str, Any]) -> Path:
         """Write weights and state under ``checkpoints/<name>``, whole or not at all."""
         folder = self.checkpoints / name
-        with atomic_path(folder) as path:
+        with self._writing(folder), atomic_path(folder) as path:
             path.mkdir()
-            save_file({key: value.contiguous() for key, value in weights.items()}, path / "model.safetensors")
-            torch.save(state, path / "state.pt")
-            for file in path.iterdir():
-                _sync(file)
+            write_files(path, weights, state)
         return folder
+
+    def _writing(self, target: Path) -> AbstractContextManager[None]:
+        return writing(target, f"what was saved before is in {self.checkpoints}: make room, then go on with --resume")
 
 
 def open_run(config: RunConfig) -> RunDirectory:
@@ -109,67 +126,37 @@ def open_run(config: RunConfig) -> RunDirectory:
     if config.resume and (run.root / "config.yaml").is_file():
         _check_same_config(run, config)
         return run
-    if run.root.exists() and any(run.root.iterdir()):
+    if not _is_empty(run):
         if not config.overwrite:
             raise UserError(f"{run.root}: this run exists: add --resume to go on, --overwrite to start anew, or --name")
-        shutil.rmtree(run.root)
-    run.checkpoints.mkdir(parents=True)
-    with atomic_path(run.root / "config.yaml") as path:
-        path.write_text(yaml.safe_dump(_plain(config), sort_keys=False), encoding="utf-8")
-    with atomic_path(run.root / "env.json") as path:
-        path.write_text(json.dumps(_environment(config.seed), indent=2) + "\n", encoding="utf-8")
+        discard(run.root)
+    with writing(run.root, "make room, or choose another folder with --out"):
+        _describe(run, config)
     return run
 
 
-def load_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights of a checkpoint. `UserError` if the file is missing or truncated."""
-    path = folder / "model.safetensors"
+def _is_empty(run: RunDirectory) -> bool:
+    """Whether there is nothing but what a start that was killed leaves behind."""
+    there = {path.name for path in run.root.glob("[!.]*")}
+    return there <= {"env.json", "checkpoints"} and not any(run.checkpoints.glob("*"))
+
+
+def _describe(run: RunDirectory, config: RunConfig) -> None:
+    run.root.mkdir(parents=True, exist_ok=True)
+    with atomic_path(run.root / "env.json") as path:
+        path.write_text(json.dumps(_environment(config.seed), indent=2) + "\n", encoding="utf-8")
+    run.checkpoints.mkdir(exist_ok=True)
+    # Last: a folder that has it is a run.
+    with atomic_path(run.root / "config.yaml") as path:
+        path.write_text(yaml.safe_dump(_plain(config), sort_keys=False), encoding="utf-8")
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: cannot be read ({error}): use another checkpoint") from None
-
-
-def load_state(folder: Path) -> dict[str, Any]:
-    """The training state of a checkpoint. `UserError` if the file is missing or truncated."""
-    path = folder / "state.pt"
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({' '.join(str(error).split())[:120]}): use another checkpoint"
-        ) from None
-    return state
-
-
-@contextlib.contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
-    """A path to write to beside ``target``; it takes the target's name at the end, or disappears on an error."""
-    # One name for every process: what a killed one left behind is cleared by the next write of the same target.
-    temporary = target.with_name(f".{target.name}.tmp")
-    _remove(temporary)
-    try:
-        yield temporary
-        if not temporary.is_symlink() and temporary.is_file():
-            _sync(temporary)
-        if target.is_dir() and not target.is_symlink():
-            _remove(target)
-        temporary.replace(target)
-    except BaseException:
-        _remove(temporary)
-        raise
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "step" in record else None
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

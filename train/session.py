@@ -24,6 +24,7 @@ from train.models.tap_shapes import TapShape, TapShapes, tap_shapes
 from train.models.taps import Tap
 from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
+from train.resumption import Resumption, resume
 from train.run_directory import RunDirectory, open_run
 from train.trackers import check_trackers
 
@@ -40,6 +41,8 @@ class Session:
     state: TrainingState
     precision: Precision
     memory_format: torch.memory_format
+    resumption: Resumption | None = None
+    """Where it goes on from; None: at its first step."""
 
     @property
     def device(self) -> torch.device:
@@ -105,7 +108,7 @@ def open_session(config: RunConfig) -> Session:
         if network is not None:
             session.place(network)
     if config.resume and not config.profile:
-        _resume(session)
+        session.resumption = resume(run, state)
     return session
 
 
@@ -172,10 +175,3 @@ def _check_batch(config: RunConfig) -> None:
                 f"loop.batch_size: {size}: under its settings {loss.name} compares the images of a batch and needs "
                 f"{loss.least_images} or more: raise it, or change the loss"
             )
-
-
-def _resume(session: Session) -> None:
-    run, state = session.run, session.state
-    if (run.checkpoints / "last").is_dir():
-        state.restore(run.checkpoint("last"))
-    run.forget_after(state.step)

@@ -15,10 +15,10 @@ from torch.nn.utils import parametrize
 from export.int8.images import CalibrationImage
 from export.manifest import InputSpec
 from train.checkpoint import TrainedNetwork, load_into
+from train.checkpoint_files import load_state
 from train.config import RunConfig
 from train.models.network import SegmentationNetwork
 from train.progress import TrainingProgress
-from train.run_directory import load_state
 from train.session import Session, open_session
 from train.step import train_step
 

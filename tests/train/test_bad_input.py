@@ -108,20 +108,15 @@ def test_checkpoint_of_another_architecture(
 
 @pytest.mark.parametrize("file", ["model.safetensors", "state.pt"])
 @pytest.mark.parametrize("length", [0, 1000])
-def test_truncated_checkpoint(
+def test_truncated_checkpoint_of_a_teacher(
     options: Options, teacher_run: Path, tmp_path: Path, complaint: Complaint, file: str, length: int
 ) -> None:
     run = tmp_path / "teacher"
     shutil.copytree(teacher_run, run, symlinks=True)
     damaged = run / "checkpoints" / "last" / file
     damaged.write_bytes(damaged.read_bytes()[:length])
-    changes = {"loop__steps": 4, "loop__save_every": 2, "loop__eval_every": 2, "seed": 7}
-    before = snapshot(run)
-    message = complaint([*options("teacher", tmp_path, **changes), "--resume"], teacher.main)
-    assert f"{damaged}: cannot be read" in message
-    assert snapshot(run) == before
-    with_teacher = options("a", tmp_path, losses=KD, teacher__run=run, teacher__checkpoint="last")
-    assert f"{damaged}: cannot be read" in complaint(with_teacher)
+    message = complaint(options("a", tmp_path, losses=KD, teacher__run=run, teacher__checkpoint="last"))
+    assert f"{damaged}: cannot be read (its content is not what was written" in message
 
 
 def test_existing_run_is_kept(options: Options, teacher_run: Path, tmp_path: Path, complaint: Complaint) -> None:

@@ -6,8 +6,9 @@ import torch
 
 from train import distill
 from train.checkpoint import load_run
+from train.checkpoint_files import load_state, load_weights
 from train.config import RunConfig
-from train.run_directory import RunDirectory, load_state, load_weights
+from train.run_directory import RunDirectory
 from train.session import open_session
 from train.settings import load_config
 from train.step import train_step
@@ -33,7 +34,8 @@ def test_a_run_is_scored_saved_and_reported(student_run: Path) -> None:
     assert scored[-1]["miou"] > 0
     assert load_state(run.checkpoint("last"))["best_miou"] == max(line["miou"] for line in scored)
     steps = sorted(path.name for path in run.checkpoints.glob("step-*"))
-    assert set(steps) == {run.checkpoint(which).resolve().name for which in ("last", "best")}  # older ones are gone
+    assert steps == ["step-00000012", "step-00000024"]
+    assert {run.checkpoint(which).resolve().name for which in ("last", "best")} <= set(steps)
     assert (student_run / "report.html").is_file()
 
 

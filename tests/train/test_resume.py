@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
+from train.checkpoint_files import load_state, load_weights
 from train.config import RunConfig
 from train.recipe import train
-from train.run_directory import RunDirectory, load_state, load_weights
+from train.run_directory import RunDirectory
 from train.settings import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -89,19 +89,3 @@ def test_killed_at_a_random_step_and_resumed_is_bit_identical(
     assert lines(resumed) == lines(whole)
     assert [line["step"] for line in lines(resumed) if "losses" in line] == list(range(1, STEPS + 1))
     assert load_state(whole.checkpoint("last"))["losses"], "this run has no adapter: it proves too little"
-
-
-@pytest.mark.slow
-def test_ctrl_c_ends_with_130_and_can_be_resumed(options: Callable[..., list[str]], tmp_path: Path) -> None:
-    arguments = options("stopped", tmp_path, loop__steps=400, loop__save_every=1, loop__eval_every=400)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "train.distill", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    last = tmp_path / "stopped" / "checkpoints" / "last"
-    while not last.is_dir():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
-    assert (process.returncode, errors) == (130, b"interrupted\n")
-    assert load_state(last)["step"] > 0

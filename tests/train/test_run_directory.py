@@ -19,18 +19,19 @@ def save(run: RunDirectory, step: int, links: list) -> None:  # type: ignore[typ
     run.save(step, {"w": torch.full((1,), float(step))}, {"step": step}, links)
 
 
-def test_only_the_last_and_the_best_checkpoint_are_kept(run: RunDirectory) -> None:
+def test_the_two_newest_checkpoints_and_the_best_are_kept(run: RunDirectory) -> None:
     save(run, 1, ["best", "last"])
-    save(run, 2, ["last"])
-    save(run, 3, ["last"])
+    for step in (2, 3, 4):
+        save(run, step, ["last"])
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [
         "best",
         "last",
         "step-00000001",
         "step-00000003",
+        "step-00000004",
     ]
     assert run.checkpoint("best").resolve().name == "step-00000001"
-    assert run.checkpoint("last").resolve().name == "step-00000003"
+    assert run.checkpoint("last").resolve().name == "step-00000004"
 
 
 def test_a_run_can_be_moved(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> None:
