@@ -10,8 +10,10 @@ from torch.nn import functional as F
 from kernels import channel_kl, pixel_kl
 from kernels.precision import accumulable
 from kernels.valid import IGNORE_INDEX
+from train import processes
 from train.losses.contract import LOGITS, Loss, LossConfig, Needs, Source, Views, label_at
 from train.losses.match import check_label, check_logits, require_label, require_teacher, resize_to
+from train.losses.valid import over_images
 from train.models.tap_shapes import TapShapes
 
 
@@ -67,9 +69,11 @@ class Bpkd(Loss):
         on_edge = edges(ids, student.shape[1], config.radius)
         s_body, t_body = (z.masked_fill(on_edge, 0) for z in (student, teacher))
         # Each class has a weight of 1 in all, so that mean_over: weight is the mean over the classes with an edge.
-        weight = (on_edge.to(student) / on_edge.sum((0, 2, 3), keepdim=True).clamp(min=1)).sum(1)
+        of_class = processes.total(on_edge.sum((0, 2, 3), keepdim=True)).clamp(min=1)
+        weight = (on_edge.to(student) / of_class).sum(1)
         edge = pixel_kl(student, teacher, ids, temperature=config.temperature, weight=weight, mean_over="weight")
-        body = channel_kl(s_body, t_body, ids, temperature=config.temperature)
+        edge = processes.part_of_mean(edge, weight.sum())
+        body = over_images(channel_kl(s_body, t_body, ids, temperature=config.temperature), (ids, student))
         return {"bpkd.body": config.body_weight * body, "bpkd.edge": config.edge_weight * edge}
 
 

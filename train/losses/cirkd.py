@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from kernels import attention_kl, class_means
 from kernels.precision import accumulable
 from kernels.valid import IGNORE_INDEX
+from train import processes
 from train.losses.adapter import adapter_between
 from train.losses.contract import Loss, Needs, Source, Views, label_at
 from train.losses.draws import Draws
@@ -17,7 +18,7 @@ from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, matched, require_label
 from train.losses.memory_bank import MemoryBank, rank_in_group
 from train.losses.sum_of_parts import SumOfParts
-from train.losses.valid import valid_at
+from train.losses.valid import over_pixels, valid_at
 from train.models.tap_shapes import TapShapes
 
 
@@ -137,7 +138,10 @@ class Cirkd(Loss):
         if config.batch_weight:
             label = None if views.label is None else label_at(views.label, student.shape[-2:])
             (x_s, cells), (x_t, _) = (_pooled(m, label, config.pool) for m in (student, teacher.detach()))
-            terms["cirkd.batch"] = config.batch_weight * in_batch(_unit(x_s), _unit(x_t), cells, config.temperature)
+            # Pixels are compared with those of the whole batch, whatever process has them.
+            x_s, x_t = (processes.all_images(_unit(m)) for m in (x_s, x_t))
+            cells = None if cells is None else processes.all_images(cells)
+            terms["cirkd.batch"] = config.batch_weight * in_batch(x_s, x_t, cells, config.temperature)
         if self.projection is not None:
             ids = label_at(require_label("cirkd", views), student.shape[-2:])
             terms |= self._to_memory(_unit(self.projection(student)), _unit(teacher.detach()), ids)
@@ -146,14 +150,15 @@ class Cirkd(Loss):
     def _to_memory(self, student: Tensor, teacher: Tensor, ids: Tensor) -> dict[str, Tensor]:
         config, generator, terms = self.config, self.draws.generator(), {}
         if self.training:
-            self._remember(teacher, ids, generator)
+            self._remember(processes.all_images(teacher), processes.all_images(ids), generator)
         for term, bank, weight, count in (
             ("cirkd.pixel", self.pixels, config.pixel_weight, config.pixel_contrast),
             ("cirkd.region", self.regions, config.region_weight, config.region_contrast),
         ):
             if bank is not None:
                 memory = bank.sample(count, generator)
-                terms[term] = weight * to_memory(student, teacher, memory, ids, config.temperature)
+                divergence = to_memory(student, teacher, memory, ids, config.temperature)
+                terms[term] = weight * over_pixels(divergence, ids, student)
         return terms
 
     @torch.no_grad()
@@ -171,24 +176,29 @@ class Cirkd(Loss):
 def in_batch(student: Tensor, teacher: Tensor, label: Tensor | None, temperature: float) -> Tensor:
     """Mean over all pairs of images of the divergence of their pixels' similarities.
 
+    In several processes each of them has rows of its own, and columns of all.
+
     Args:
-        student: unit features, ``(N, D, H, W)``.
+        student: unit features of the whole batch, ``(N, D, H, W)``.
         teacher: unit features, ``(N, D', H, W)``.
         label: ``(N, H, W)``, 255 = ignore; None: every pixel is valid.
         temperature: τ.
     """
-    images = student.shape[0]
+    images, own = student.shape[0], processes.own_images
+    valid = valid_at(label, student).flatten(1)
 
     def with_image_further_on(student: Tensor, step: int) -> Tensor:
-        return attention_kl(
-            student,
-            teacher,
-            label,
-            student_keys=student.roll(step, 0),
-            teacher_keys=teacher.roll(step, 0),
-            label_keys=None if label is None else label.roll(step, 0),
+        divergence = attention_kl(
+            own(student),
+            own(teacher),
+            None if label is None else own(label),
+            student_keys=own(student.roll(step, 0)),
+            teacher_keys=own(teacher.roll(step, 0)),
+            label_keys=None if label is None else own(label.roll(step, 0)),
             temperature=temperature,
         )
+        rows = valid & valid.roll(step, 0).any(1, keepdim=True)
+        return processes.part_of_mean(divergence, own(rows).sum())
 
     total: Tensor = SumOfParts.apply(student, images, with_image_further_on)
     return total / images

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kernels.precision import accumulable
+from train import processes
 from train.losses.warp import warp
 
 
@@ -25,7 +26,7 @@ def consistency(logits: Tensor, other: Tensor, flow: Tensor, weight: Tensor) -> 
     weight = weight.detach().to(difference) * inside
     # A smaller norm has no finite inverse.
     norm = weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
-    return (weight * difference.square().sum(1)).sum() / norm
+    return processes.part_of_mean((weight * difference.square().sum(1)).sum() / norm, weight.sum())
 
 
 @torch.no_grad()

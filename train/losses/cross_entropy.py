@@ -8,6 +8,7 @@ from torch import Tensor
 from kernels import cross_entropy
 from train.losses.contract import Loss, LossConfig, Needs, Source, Views
 from train.losses.match import check_label, require_label
+from train.losses.valid import over_pixels
 from train.models.tap_shapes import TapShapes
 
 
@@ -51,7 +52,8 @@ class CrossEntropy(Loss):
         """See `Loss`."""
         student, label = views.student, require_label("cross_entropy", views)
         check_label("cross_entropy", student.logits, label)
-        terms = {"cross_entropy": cross_entropy(student.logits, label)}
+        terms = {"cross_entropy": over_pixels(cross_entropy(student.logits, label), label, label[:, None])}
         if student.aux is not None:
-            terms["cross_entropy.aux"] = self.config.aux_weight * cross_entropy(student.aux, label)
+            auxiliary = over_pixels(cross_entropy(student.aux, label), label, label[:, None])
+            terms["cross_entropy.aux"] = self.config.aux_weight * auxiliary
         return terms

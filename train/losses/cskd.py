@@ -13,11 +13,12 @@ from kernels.cka import Mode
 from kernels.position_attention import block_bounds
 from kernels.precision import accumulable
 from kernels.valid import IGNORE_INDEX
+from train import processes
 from train.losses.contract import LOGITS, Loss, Needs, Source, Views, label_at
 from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, check_logits, matched, require_teacher, resize_to
 from train.losses.projections import FixedProjections, RedrawnProjections
-from train.losses.valid import valid_at
+from train.losses.valid import over_images, valid_at
 from train.models.tap_shapes import TapShapes
 from train.models.taps import Tap
 
@@ -128,14 +129,17 @@ class Cskd(Loss):
         student, teacher = (
             accumulable(features).masked_fill(~valid[:, None], 0) for features in (student, teacher.detach())
         )
-        channel = self._distance(
-            self._attend_channels(student)[None], self._attend_channels(teacher)[None], valid[None]
+        channels = (self._attend_channels(features) for features in (student, teacher))
+        positions = (
+            self._attend_positions(features, valid, network)
+            for features, network in ((student, "student"), (teacher, "teacher"))
         )
-        position = self._distance(
-            self._blocks(self._attend_positions(student, valid, "student")),
-            self._blocks(self._attend_positions(teacher, valid, "teacher")),
-            self._blocks(valid[:, None])[:, :, 0],
-        )
+        # The samples of an alignment are those of the whole batch, whatever process has them.
+        counted = processes.all_images(valid)
+        x_s, x_t = (processes.all_images(m)[None] for m in channels)
+        channel = self._distance(x_s, x_t, counted[None])
+        x_s, x_t = (self._blocks(processes.all_images(m)) for m in positions)
+        position = self._distance(x_s, x_t, self._blocks(counted[:, None])[:, :, 0])
         return {
             "cskd.channel": config.channel_weight * channel,
             "cskd.position": config.position_weight * position,
@@ -179,4 +183,5 @@ class Cskd(Loss):
         student, teacher, label = views.student.logits, require_teacher("cskd", views).logits, views.label
         check_logits("cskd", student, teacher)
         label = None if label is None else label_at(label, student.shape[-2:])
-        return channel_kl(student, resize_to(teacher, student), label, temperature=self.config.cwd_temperature)
+        divergence = channel_kl(student, resize_to(teacher, student), label, temperature=self.config.cwd_temperature)
+        return over_images(divergence, (label, student))

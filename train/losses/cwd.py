@@ -10,6 +10,7 @@ from train.losses.adapter import Adapter, adapter_between
 from train.losses.contract import LOGITS, Loss, Needs, Source, Views, label_at
 from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, check_logits, matched, require_teacher, resize_to
+from train.losses.valid import over_images
 from train.models.tap_shapes import TapShapes
 
 _WEIGHT_ON_FEATURES = 50.0
@@ -80,9 +81,5 @@ class Cwd(Loss):
 
 def channel_wise(student: Tensor, teacher: Tensor, label: Tensor | None, temperature: float) -> Tensor:
     """`channel_kl` with labels of any resolution: maps ``(N, D, H, W)`` of the same shape, labels ``(N, ·, ·)``."""
-    return channel_kl(
-        student,
-        teacher,
-        None if label is None else label_at(label, student.shape[-2:]),
-        temperature=temperature,
-    )
+    label = None if label is None else label_at(label, student.shape[-2:])
+    return over_images(channel_kl(student, teacher, label, temperature=temperature), (label, student))

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from kernels.precision import accumulable
+from train import processes
 from train.losses.contract import LOGITS, Loss, LossConfig, Needs, Source, Views
 from train.losses.match import check_label, check_logits, require_teacher, resize_to
 from train.losses.valid import mean_over, valid_at
@@ -59,8 +60,9 @@ class Dist(Loss):
         config, student, teacher = self.config, views.student.logits, require_teacher("dist", views).logits
         check_logits("dist", student, teacher)
         check_label("dist", student, views.label)
-        valid = valid_at(views.label, student)
-        maps = student, resize_to(teacher.detach(), student)
+        # A correlation among the pixels of a batch is that of all its images, whatever process has them.
+        valid = processes.all_images(valid_at(views.label, student))
+        maps = (processes.all_images(z) for z in (student, resize_to(teacher.detach(), student)))
         p_s, p_t = ((accumulable(z) / config.temperature).softmax(1) for z in maps)
         own, other = (p - p.mean(1, keepdim=True) for p in (p_s, p_t))
         inter, defined = _correlation(own, other, (1,), student.shape[1])

@@ -11,6 +11,7 @@ from kernels.precision import accumulable
 from kernels.valid import IGNORE_INDEX
 from train.losses.contract import LOGITS, Loss, LossConfig, Needs, Source, Views, label_at
 from train.losses.match import check_label, check_logits, require_label, require_teacher, resize_to
+from train.losses.valid import over_pixels
 from train.models.tap_shapes import TapShapes
 
 # Of the true class, among the others. Finite, because 0 · (-inf - -inf) would be NaN.
@@ -70,7 +71,8 @@ class Dkd(Loss):
             torch.cat([z.gather(1, true), temperature * (others / temperature).logsumexp(1, keepdim=True)], 1)
             for z, others in ((student, s_others), (teacher, t_others))
         )
-        return {
-            "dkd.target": config.target_weight * pixel_kl(s_decided, t_decided, ids, temperature=temperature),
-            "dkd.non_target": config.non_target_weight * pixel_kl(s_others, t_others, ids, temperature=temperature),
-        }
+        target, non_target = (
+            over_pixels(pixel_kl(own, other, ids, temperature=temperature), ids, student)
+            for own, other in ((s_decided, t_decided), (s_others, t_others))
+        )
+        return {"dkd.target": config.target_weight * target, "dkd.non_target": config.non_target_weight * non_target}

@@ -8,6 +8,7 @@ from torch import Tensor
 from kernels import channel_kl, condensation, pixel_kl
 from kernels.condensation import Condensation, Mask, Polarity
 from kernels.enhancement import Enhancement
+from train import processes
 from train.losses.adapter import Adapter, adapter_between
 from train.losses.contract import LOGITS, Loss, Needs, Source, Views, label_at
 from train.losses.features import FeatureLossConfig
@@ -20,6 +21,7 @@ from train.losses.match import (
     require_teacher,
     resize_to,
 )
+from train.losses.valid import over_images, valid_at
 from train.models.tap_shapes import TapShapes
 
 
@@ -153,4 +155,6 @@ class Fckd(Loss):
             teacher_scale=matrix,
             teacher_channel_scale=condensed.channel,
         )
+        over = matrix if config.pixel_weight == "matrix" else valid_at(label, student)
+        spatial, channel = processes.part_of_mean(spatial, over.sum()), over_images(channel, (label, student))
         return {"fckd.spatial": config.spatial_weight * spatial, "fckd.channel": config.channel_weight * channel}

@@ -8,6 +8,7 @@ from torch import Tensor
 from kernels import pixel_kl
 from train.losses.contract import LOGITS, Loss, LossConfig, Needs, Source, Views, label_at
 from train.losses.match import Resolution, check_label, check_logits, require_label, require_teacher, resize_to
+from train.losses.valid import over_pixels
 from train.models.tap_shapes import TapShapes
 
 
@@ -58,4 +59,5 @@ class Kd(Loss):
         else:
             teacher_logits = resize_to(teacher_logits, student_logits)
             label = None if label is None else label_at(label, student_logits.shape[-2:])
-        return {"kd": pixel_kl(student_logits, teacher_logits, label, temperature=self.config.temperature, size=size)}
+        divergence = pixel_kl(student_logits, teacher_logits, label, temperature=self.config.temperature, size=size)
+        return {"kd": over_pixels(divergence, label, student_logits if label is None else label[:, None])}

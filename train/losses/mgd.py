@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from kernels.precision import accumulable
+from train import processes
 from train.losses.adapter import Adapter, adapter_between
 from train.losses.contract import Loss, Needs, Source, Views
 from train.losses.draws import Draws
@@ -82,4 +83,5 @@ class Mgd(Loss):
         return {"mgd": mean_over(valid, difference.square().sum(1))}
 
     def _unmasked(self, size: torch.Size) -> Tensor:
-        return torch.rand(size, generator=self.draws.generator()) >= self.config.mask_ratio
+        whole = size[0] * processes.count(), *size[1:]
+        return processes.own_images(torch.rand(whole, generator=self.draws.generator())) >= self.config.mask_ratio

@@ -16,7 +16,7 @@ from train.losses.contract import LOGITS, NOTHING, Loss, Needs, Source, Views, l
 from train.losses.cwd import channel_wise
 from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, check_logits, matched, require_neighbour, require_teacher, resize_to
-from train.losses.valid import mean_over, valid_at
+from train.losses.valid import mean_over, over_images, valid_at
 from train.models.tap_shapes import TapShapes
 from train.models.taps import Tap
 
@@ -139,7 +139,8 @@ class Mlkd(Loss):
     def _mid(self, views: Views) -> Tensor:
         student, teacher = matched("mlkd", views, self.config.student_tap, self.config.teacher_tap)
         check_label("mlkd", student, views.label)
-        return pairwise_mse(student, teacher, _label_at(student, views.label))
+        label = _label_at(student, views.label)
+        return over_images(pairwise_mse(student, teacher, label), (label, student))
 
 
 def _high(views: Views) -> Tensor:
@@ -149,14 +150,17 @@ def _high(views: Views) -> Tensor:
     teacher, teacher_other = require_teacher("mlkd", views).logits, neighbour.teacher.logits
     check_logits("mlkd", student, teacher)
     check_label("mlkd", student, views.label)
-    return pairwise_mse(
+    student_other, label = neighbour.student.logits, _label_at(student, views.label)
+    label_other = _label_at(student_other, label_of(neighbour.valid))
+    difference = pairwise_mse(
         student,
         resize_to(teacher, student),
-        _label_at(student, views.label),
-        student_other=neighbour.student.logits,
-        teacher_other=resize_to(teacher_other, neighbour.student.logits),
-        label_other=_label_at(neighbour.student.logits, label_of(neighbour.valid)),
+        label,
+        student_other=student_other,
+        teacher_other=resize_to(teacher_other, student_other),
+        label_other=label_other,
     )
+    return over_images(difference, (label, student), (label_other, student_other))
 
 
 def _consistency(views: Views) -> Tensor:

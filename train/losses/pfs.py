@@ -11,6 +11,7 @@ from kernels.precision import accumulable
 from train.losses.contract import Loss, Needs, Source, Views, label_at
 from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, matched
+from train.losses.valid import over_images, over_pixels
 from train.models.tap_shapes import TapShapes
 
 _WEIGHT_OF_ATTENTION = 1.0
@@ -74,6 +75,7 @@ class Pfs(Loss):
         check_label("pfs", student, views.label)
         label = None if views.label is None else label_at(views.label, student.shape[-2:])
         if config.form == "cosine":
-            return {"pfs": pairwise_mse(student, teacher, label)}
+            return {"pfs": over_images(pairwise_mse(student, teacher, label), (label, student))}
         student, teacher = (F.normalize(accumulable(features), dim=1) for features in (student, teacher))
-        return {"pfs": attention_kl(student, teacher, label, temperature=config.temperature)}
+        divergence = attention_kl(student, teacher, label, temperature=config.temperature)
+        return {"pfs": over_pixels(divergence, label, student)}

@@ -13,7 +13,7 @@ from kernels.valid import IGNORE_INDEX
 from train.losses.contract import Loss, Needs, Source, Views
 from train.losses.features import FeatureLossConfig
 from train.losses.match import check_label, matched
-from train.losses.valid import valid_at
+from train.losses.valid import over_images, valid_at
 from train.models.tap_shapes import TapShapes
 
 
@@ -61,7 +61,7 @@ class SkdPair(Loss):
         cells = _pooled(valid[:, None].to(student.dtype), self.config.pool) > 0
         label = torch.where(cells[:, 0], 0, IGNORE_INDEX)
         student, teacher = (self._cells(features, valid, cells) for features in (student, teacher.detach()))
-        return {"skd_pair": pairwise_mse(student, teacher, label)}
+        return {"skd_pair": over_images(pairwise_mse(student, teacher, label), (label, student))}
 
     def _cells(self, features: Tensor, valid: Tensor, cells: Tensor) -> Tensor:
         excluded = accumulable(features).masked_fill(~valid[:, None], -torch.inf)

@@ -9,8 +9,10 @@ from torch.nn import functional as F
 
 from kernels import pixel_kl
 from kernels.precision import accumulable
+from train import processes
 from train.losses.contract import LOGITS, Loss, LossConfig, Needs, Source, Views, label_at
 from train.losses.match import check_label, check_logits, require_label, require_teacher, resize_to
+from train.losses.valid import valid_at
 from train.models.tap_shapes import TapShapes
 
 Gap = Literal["probability", "absolute", "cross_entropy", "kl"]
@@ -68,7 +70,8 @@ class Wkd(Loss):
         # Σ ĝ KL / #valid is Σ g KL / Σ g.
         mean_over: Literal["weight", "valid"] = "weight" if config.normalise else "valid"
         divergence = pixel_kl(student, teacher, label, temperature=config.temperature, weight=gap, mean_over=mean_over)
-        return {"wkd": divergence}
+        over = torch.where(valid_at(label, student), gap, 0) if config.normalise else valid_at(label, student)
+        return {"wkd": processes.part_of_mean(divergence, over.sum())}
 
 
 @torch.no_grad()
