@@ -1,5 +1,6 @@
 """ONNX Runtime, on the CPU or through its CUDA provider."""
 
+import re
 from typing import Any, Literal
 
 import numpy as np
@@ -9,30 +10,33 @@ from numpy.typing import NDArray
 from export.bundle import Bundle, BundleError
 from export.manifest import Manifest
 from export.session import open_session
-from serve.engines.protocol import Outputs, no_confidence
+from serve.engines.io_binding import BoundSession
+from serve.engines.protocol import DeviceError, Outputs, no_confidence
 from train.errors import UserError
 
 Device = Literal["cpu", "cuda"]
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_NAMES = {"cpu": "onnxruntime", "cuda": "onnxruntime-cuda"}
+# As ONNX Runtime words it; after running out of memory (2) the device goes on.
+_DEVICE_LOST = re.compile(r"CUDA failure (?!2:)\d+|CUDNN failure|CUBLAS failure")
 
 
 class OnnxRuntimeEngine:
     """A bundle's ONNX file in ONNX Runtime.
 
     One inference after the other runs its nodes in sequence on ``threads`` threads; inferences from several Python
-    threads share those.
+    threads share those. On CUDA inputs and outputs have memory that stays, and one inference runs at a time.
 
     Raises:
         BundleError: the bundle has no such file, or its graph is not what the manifest says.
         UserError: ``device`` is not to be had. ONNX Runtime would fall back to the CPU in silence.
     """
 
-    name = "onnxruntime"
-
     def __init__(self, bundle: Bundle, role: str, threads: int = 1, device: Device = "cpu") -> None:
         record, manifest = bundle.record(role), bundle.manifest
-        self.role, self.precision, self.threads, self.device = role, record.precision, threads, str(device)
+        self.name, self.role, self.precision = _NAMES[device], role, record.precision
+        self.device, self.threads = str(device), threads
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         self.largest_batch = None if manifest.input.dynamic_batch else 1
         path = bundle.file(role)
@@ -42,6 +46,7 @@ class OnnxRuntimeEngine:
         _check_graph(self._session, manifest, str(path))
         self._root = bundle.root
         self._input, self._output = manifest.input.name, manifest.output
+        self._bound = BoundSession(self._session, self._input, device) if device == "cuda" else None
 
     def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
         """RGB ``(N, h, w, 3)`` to class ids."""
@@ -50,12 +55,24 @@ class OnnxRuntimeEngine:
             if self._output.confidence is None:
                 raise no_confidence(self._root)
             names.append(self._output.confidence)
-        ids, *rest = self._session.run(names, {self._input: images})
+        try:
+            ids, *rest = self._run(names, images)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+            if _DEVICE_LOST.search(str(error)):
+                reason = " ".join(str(error).split())
+                raise DeviceError(f"the GPU is lost ({reason}): start the server again") from None
+            raise
         return Outputs(ids, rest[0] if rest else None)
 
     def close(self) -> None:
         """Free the session."""
-        del self._session
+        del self._session, self._bound
+
+    def _run(self, names: list[str], images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        if self._bound is not None:
+            return self._bound.run(names, images)
+        outputs: list[NDArray[np.uint8]] = self._session.run(names, {self._input: images})
+        return outputs
 
 
 def _providers(device: Device) -> list[str]:
