@@ -83,6 +83,37 @@ for name in {sorted(names)!r}:
     assert result.returncode == 0, result.stderr
 
 
+RUNS_WHAT_IT_READS = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+
+
+def calls(path: Path) -> Iterator[tuple[str, dict[str, ast.expr]]]:
+    """Each call, by its dotted name, and its keywords."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), {word.arg: word.value for word in node.keywords if word.arg}
+
+
+def is_constant(value: ast.expr | None, constant: bool) -> bool:
+    return isinstance(value, ast.Constant) and value.value is constant
+
+
+def test_no_pickle_is_ever_read() -> None:
+    """A file that somebody else made can run nothing: there is no reader here that would let it."""
+    imported = [
+        f"{path} imports {name}" for path in FILES for name in imports(path) if name.split(".")[0] in RUNS_WHAT_IT_READS
+    ]
+    found = [(path, name, words) for path in FILES for name, words in calls(path)]
+    called = [
+        f"{path} calls {name}"
+        for path, name, words in found
+        if (name == "torch.load" and not is_constant(words.get("weights_only"), True))
+        or ("allow_pickle" in words and not is_constant(words["allow_pickle"], False))
+        or name in {"load", "torch.jit.load", "torch.hub.load", "torch.package.PackageImporter", "yaml.unsafe_load"}
+    ]
+    assert imported + called == []
+    assert any(name == "torch.load" for _, name, _ in found), "this proves nothing"
+
+
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_files_are_small_and_named_after_a_concept(path: Path) -> None:
     longest = 400 if path.parent == Path("kernels/triton") else 300  # a kernel stands beside its backward pass

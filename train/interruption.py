@@ -49,7 +49,7 @@ class Interruption:
             signal.signal(other, signal.SIG_DFL)
 
 
-def leave_signals_to_the_parent(_worker: int = 0) -> None:
+def leave_signals_to_the_parent() -> None:
     """In a process that works for a training: Ctrl-C and a job's end reach it too, and the last step needs it yet."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)

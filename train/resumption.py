@@ -38,8 +38,8 @@ def resume(run: RunDirectory, state: TrainingState) -> Resumption | None:
             complaints.append(f"skipped: {error.path}: {error.reason}")
             continue
         # A crash may have come between the checkpoint and the links to it.
-        run.link(folder, ["best", "last"] if state.best_step == state.step else ["last"])
-        complaints += _without_best(run, state)
+        run.link(folder, ["last"])
+        complaints += _check_best(run, state)
         run.forget_after(state.step)
         return Resumption(state.step, folder, complaints)
     if complaints:
@@ -52,16 +52,18 @@ def resume(run: RunDirectory, state: TrainingState) -> Resumption | None:
     return None
 
 
-def _without_best(run: RunDirectory, state: TrainingState) -> list[str]:
+def _check_best(run: RunDirectory, state: TrainingState) -> list[str]:
     """Forget the best score if its checkpoint is lost, so that the next evaluation makes another one."""
     if state.best_miou < 0:
         return []
+    if run.step(state.best_step).is_dir():
+        run.link(run.step(state.best_step), ["best"])
     try:
         best = run.checkpoint("best")
         load_state(best)
         load_weights(best)
     except UserError as error:
         state.best_miou = -1.0
-        reason = f"{error.path}: {error.reason}" if isinstance(error, DamagedError) else f"{run.root}: it is missing"
+        reason = f"{error.path}: {error.reason}" if isinstance(error, DamagedError) else "it is missing"
         return [f"the best checkpoint is lost ({reason}): the next evaluation makes another one"]
     return []

@@ -65,6 +65,10 @@ class RunDirectory:
         """The folders of all checkpoints that can be resumed from, the newest first."""
         return sorted(self.checkpoints.glob("step-*"), reverse=True)
 
+    def step(self, number: int) -> Path:
+        """The folder of the checkpoint after so many steps, whether it is there or not."""
+        return self.checkpoints / f"step-{number:08d}"
+
     def log(self, record: dict[str, Any]) -> None:
         """Append one line to ``metrics.jsonl``."""
         with self._writing(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
@@ -87,7 +91,7 @@ class RunDirectory:
         """Write a checkpoint, point ``links`` at it and drop all others but the newest ones and the best."""
         if self.metrics.is_file():
             sync(self.metrics)  # a resumed run has every line up to its step
-        folder = self.write_checkpoint(f"step-{step:08d}", weights, state)
+        folder = self.write_checkpoint(self.step(step).name, weights, state)
         self.link(folder, links)
         # Damaged ones of later steps, from before a resumption, count for nothing: the run will come past them again.
         older = [path for path in self.steps() if path.name <= folder.name]

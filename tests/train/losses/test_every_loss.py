@@ -1,5 +1,6 @@
 """What every loss promises, with every switch, whatever its formula."""
 
+import io
 from dataclasses import replace
 from typing import get_args
 
@@ -154,6 +155,23 @@ def test_a_student_equal_to_its_teacher_has_no_loss(name: str) -> None:
     total, gradients = total_and_gradients(CASES[name].config.build(ALIKE).double().eval(), seen)
     assert total.item() == pytest.approx(0, abs=1e-12)
     assert all(gradient.abs().max() < 1e-12 for gradient in gradients)
+
+
+def test_restored_from_a_checkpoint_it_goes_on_as_it_would_have(loss: Loss, name: str) -> None:
+    loss.train()
+    loss(views(BATCH + 1))  # memories fill, counts of draws go on
+    file = io.BytesIO()
+    torch.save(loss.state_dict(), file)
+    torch.manual_seed(1)
+    restored = CASES[name].config.build(SHAPES).double().train()
+    restored.load_state_dict(torch.load(io.BytesIO(file.getvalue()), weights_only=True))
+    for _ in range(2):
+        found = []
+        for each in (loss, restored):
+            torch.manual_seed(2)
+            total, gradients = total_and_gradients(each, views())
+            found.append([total, *gradients])
+        assert all(torch.equal(left, right) for left, right in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("layout", ["channels_last", "strided"])
