@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
+from train.calibration import Reliability
 from train.history import Curve
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -39,23 +40,18 @@ _STYLE: Any = {  # matplotlib types the keys as a literal of all its names
 _LARGEST_PRINTED_MATRIX = 20
 
 
-def loss_chart(terms: Mapping[str, Curve], learning_rate: Curve) -> bytes:
-    """Each weighted loss term and its moving average on a logarithmic axis; below, the learning rate."""
+def loss_chart(
+    terms: Mapping[str, Curve], learning_rate: Curve | None = None, title: str = "Loss terms, weighted"
+) -> bytes:
+    """Each loss term and its moving average on a logarithmic axis; below, the learning rate, where it is given."""
     with rc_context(_STYLE):
         figure = Figure(layout="constrained")
+        if learning_rate is None:
+            _draw_losses(figure.subplots(), terms, title)
+            _step_axis(figure.axes[0])
+            return _png(figure)
         losses, rate = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        for colour, (name, (steps, values)) in zip(_cycle(len(terms)), terms.items(), strict=True):
-            losses.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
-            losses.plot(steps, _moving_average(values), color=colour, linewidth=1.8, label=_literal(name))
-        positive = [value for _, values in terms.values() for value in values if value > 0]
-        if positive:
-            losses.set_yscale("log", nonpositive="mask")
-            few_decades = max(positive) < 100 * min(positive)
-            losses.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
-            losses.yaxis.set_minor_formatter(NullFormatter())
-        losses.yaxis.set_major_formatter(FuncFormatter(_plain_number))
-        losses.set_title("Loss terms, weighted")
-        losses.legend(ncols=2)
+        _draw_losses(losses, terms, title)
         rate.plot(*learning_rate, color="#5f6368", linewidth=1.5)
         rate.set_title("Learning rate")
         rate.set_ylim(bottom=0)
@@ -64,7 +60,22 @@ def loss_chart(terms: Mapping[str, Curve], learning_rate: Curve) -> bytes:
         return _png(figure)
 
 
-def score_chart(scores: Mapping[str, Curve]) -> bytes:
+def _draw_losses(axes: Axes, terms: Mapping[str, Curve], title: str) -> None:
+    for colour, (name, (steps, values)) in zip(_cycle(len(terms)), terms.items(), strict=True):
+        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+        axes.plot(steps, _moving_average(values), color=colour, linewidth=1.8, label=_literal(name))
+    positive = [value for _, values in terms.values() for value in values if value > 0]
+    if positive:
+        axes.set_yscale("log", nonpositive="mask")
+        few_decades = max(positive) < 100 * min(positive)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(_plain_number))
+    axes.set_title(title)
+    axes.legend(ncols=2)
+
+
+def score_chart(scores: Mapping[str, Curve], title: str = "Scores on the val split") -> bytes:
     """Scores in 0..1 over steps; the best of the first is marked."""
     with rc_context(_STYLE):
         figure = Figure(layout="constrained")
@@ -74,10 +85,31 @@ def score_chart(scores: Mapping[str, Curve]) -> bytes:
         steps, values = next(iter(scores.values()))
         best = int(np.argmax(values))
         axes.plot(steps[best], values[best], "o", color=COLOURS[0], markersize=9, markerfacecolor="none")
-        axes.set_title("Scores on the val split")
+        axes.set_title(title)
         axes.set_ylim(0, 1)
         axes.legend(ncols=3, loc="lower right")
         _step_axis(axes)
+        return _png(figure)
+
+
+def reliability_chart(curves: Mapping[str, Reliability]) -> bytes:
+    """Accuracy over confidence in each bin that has pixels; below, the share of all pixels that each bin has."""
+    with rc_context(_STYLE):
+        figure = Figure(layout="constrained")
+        accuracy, share = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        accuracy.plot([0, 1], [0, 1], ":", color="#5f6368", linewidth=1.2)
+        for colour, (name, curve) in zip(_cycle(len(curves)), curves.items(), strict=True):
+            filled = curve.pixels > 0
+            points = curve.confidence[filled], curve.accuracy[filled]
+            accuracy.plot(*points, color=colour, marker="o", markersize=3.5, linewidth=1.8, label=_literal(name))
+            edges = np.linspace(0, 1, len(curve.pixels) + 1)
+            share.stairs(curve.pixels / max(1, curve.pixels.sum()), edges, color=colour, linewidth=1.5)
+        accuracy.set_title("Accuracy over confidence")
+        accuracy.set(xlim=(0, 1), ylim=(0, 1))
+        accuracy.legend(loc="upper left")
+        share.set_title("Share of the pixels")
+        share.set_ylim(0, 1)
+        share.set_xlabel("confidence")
         return _png(figure)
 
 

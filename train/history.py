@@ -1,7 +1,9 @@
 """What a run wrote into ``metrics.jsonl``, as curves and scores (no torch)."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Record = dict[str, Any]
@@ -14,7 +16,7 @@ class History:
     """The course of a training."""
 
     logged: list[Record]
-    """Lines with ``step``, ``lr``, ``samples_per_s`` and ``losses``."""
+    """Lines with ``step``, ``lr``, ``samples_per_s``, ``losses``, and the time and energy so far."""
     evaluations: list[Record]
     """Lines with ``step`` and the scores on the val split."""
 
@@ -41,6 +43,18 @@ class History:
     def learning_rate(self) -> Curve:
         """The learning rate over the steps."""
         return _curve([(line["step"], line["lr"]) for line in self.logged])
+
+    def step_seconds(self) -> float | None:
+        """The median time of a step between two logged ones; None: no time is on record."""
+        timed = [line for line in self.logged if "seconds" in line]
+        pairs = [(one, other) for one, other in pairwise(timed) if other["step"] > one["step"]]
+        times = [(other["seconds"] - one["seconds"]) / (other["step"] - one["step"]) for one, other in pairs]
+        return statistics.median(times) if times else None
+
+    def spent(self, key: str) -> float | None:
+        """Of ``seconds``, ``cpu_joules`` or ``gpu_joules`` in the whole run; None: not on record."""
+        value: float | None = self.logged[-1].get(key) if self.logged else None
+        return value
 
     def score(self, key: str) -> Curve:
         """A score of the evaluations, e.g. ``miou``, over the steps."""

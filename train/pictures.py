@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from train.data.palette import Colour, overlay
+from train.data.resize import resize_image
 
 ALPHA = 0.6
 """Weight of the class colours: neighbouring classes can be told apart, and what they lie on can be seen."""
 _GAP = 6
+_LARGEST_SMALL_WIDTH = 480
 _INK, _PAPER = (32, 33, 36), (255, 255, 255)
 
 
@@ -24,10 +26,26 @@ class Panel(NamedTuple):
 
 
 def panels(
-    image: NDArray[np.uint8], masks: Sequence[tuple[str, NDArray[np.uint8]]], palette: list[Colour]
+    image: NDArray[np.uint8],
+    masks: Sequence[tuple[str, NDArray[np.uint8]]],
+    palette: list[Colour],
+    alpha: float = ALPHA,
 ) -> list[Panel]:
     """The image ``(H, W, 3)``, then each titled mask ``(H, W)`` of class ids as an overlay on it."""
-    return [Panel("image", image), *(Panel(title, overlay(image, ids, palette, ALPHA)) for title, ids in masks)]
+    return [Panel("image", image), *(Panel(title, overlay(image, ids, palette, alpha)) for title, ids in masks)]
+
+
+def small_panels(
+    image: NDArray[np.uint8],
+    masks: Sequence[tuple[str, NDArray[np.uint8]]],
+    palette: list[Colour],
+    alpha: float = ALPHA,
+) -> list[Panel]:
+    """The `panels`, shrunk to what a page has room for."""
+    height, width = image.shape[:2]
+    scale = min(1.0, _LARGEST_SMALL_WIDTH / width)
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return [Panel(panel.title, resize_image(panel.pixels, size)) for panel in panels(image, masks, palette, alpha)]
 
 
 def comparison(

@@ -1,40 +1,48 @@
-"""``report.html`` of a run: scores, curves, classes, pictures, config and environment on one page."""
+"""``python -m train.report RUN [RUN ...]``: the page of a run anew, or several runs side by side."""
 
 import json
-from dataclasses import dataclass
+import sys
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-import numpy as np
-import yaml
-from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Console
+from rich.table import Table as ConsoleTable
 
-from train.charts import confusion_chart, loss_chart, score_chart
-from train.data.dataset import Dataset, Sample
-from train.data.resize import Size, resize_image
-from train.evaluation import Prediction, predictions
-from train.history import History
-from train.metrics import ConfusionMatrix, scores
-from train.models.build import Cost, cost
+from train.checkpoint import TrainedNetwork, check_classes, load_run
+from train.command import command
+from train.comparison import Comparison, Table
+from train.comparison_page import comparison_page
+from train.data.dataset import Dataset
+from train.data.open import open_dataset
+from train.data.resize import Size
+from train.errors import UserError
 from train.models.network import SegmentationNetwork
-from train.pictures import panels
+from train.precision import choose_device
 from train.run_directory import RunDirectory, atomic_path
-from train.web_page import (
-    Card,
-    WebPage,
-    bars,
-    chart,
-    columns,
-    legend,
-    paragraph,
-    preformatted,
-    scrolling_chart,
-    strip,
-    table,
-)
+from train.run_page import run_page
+from train.run_summary import RunSummary, summarize
+from train.settings import load_config
 
-PICTURES = 6
-"""Samples of the val split that are shown, evenly spaced through it."""
-_LARGEST_PICTURE_WIDTH = 480
+
+class ReportConfig(BaseModel):
+    """Look at the val split through the networks of runs, and put what there is to see on one page without scripts.
+
+    One run: curves, IoU of each class, confusion matrix, pictures, worst images, student against teacher, calibration,
+    cost. Several runs of the same classes: scores, cost, curves and classes side by side, and where their configs
+    differ.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    checkpoint: Literal["best", "last"] = Field("best", description="which of a run's checkpoints")
+    out: Path | None = Field(
+        None, description="file of the page; default: RUN/report.html, for several runs comparison.html"
+    )
+    markdown: Path | None = Field(None, description="also write the tables that compare runs to this file")
+    json_file: Path | None = Field(None, alias="json", description="also write all numbers to this file")
+    root: Path | None = Field(None, description="folder of the dataset; default: where training found it")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
 
 
 def write_report(
@@ -51,112 +59,101 @@ def write_report(
         network: the one whose classes and pictures are shown, as a rule that of the best checkpoint.
         val_set: the split that the run was scored on.
         size: height and width of the network's input, pixels.
-        teacher: shown beside the student in the pictures.
+        teacher: what the student is compared with.
 
     Returns:
         The path of the page.
     """
-    config = run.config()
-    history = History.of(run.records())
-    seen = _look(network, val_set, size)
-    page = WebPage(
-        config.name,
-        f"{config.model.title}, scored on {val_set.name} at {size[0]} × {size[1]}",
-    )
-    page.cards(_headlines(history, cost(network, size), cost(teacher, size) if teacher else None))
-    if history.logged and history.evaluations:
-        page.section("Training", _curves(history))
-    page.section("Classes", _classes(seen.matrix, val_set))
-    page.section("Pictures", legend(val_set.classes, val_set.palette), *_strips(seen.shown, val_set, size, teacher))
-    page.folded("Config", preformatted(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)))
-    page.folded("Environment", _environment(run))
     target = run.root / "report.html"
-    with atomic_path(target) as path:
-        path.write_text(page.html(), encoding="utf-8")
+    _write(target, run_page(summarize(run, network, val_set, size, teacher)).html())
     return target
 
 
-@dataclass(frozen=True)
-class _Seen:
-    matrix: ConfusionMatrix
-    shown: list[Prediction]
+def main() -> None:
+    roots, config = _arguments()
+    targets = [target for target in (config.out, config.markdown, config.json_file) if target is not None]
+    for target in targets:
+        if not target.parent.is_dir():
+            raise UserError(f"{target}: no such folder: make it first")
+    opened = [_open(root, config) for root in roots]
+    for root, one in zip(roots[1:], opened[1:], strict=True):
+        check_classes(one.trained, root, opened[0].trained.config.data.classes, str(roots[0]))
+    comparison = Comparison([_summarize(root, one) for root, one in zip(roots, opened, strict=True)])
+    single = len(roots) == 1
+    page = run_page(comparison.runs[0]) if single else comparison_page(comparison)
+    target = config.out or (roots[0] / "report.html" if single else Path("comparison.html"))
+    _write(target, page.html())
+    if config.markdown is not None:
+        _write(config.markdown, comparison.markdown())
+    if config.json_file is not None:
+        _write(config.json_file, json.dumps(comparison.record(), indent=2) + "\n")
+    for table in (comparison.scores, comparison.cost):
+        Console().print(_console_table(table))
+    print(f"report: {target}")
 
 
-def _look(network: SegmentationNetwork, val_set: Dataset, size: Size) -> _Seen:
-    """One pass over the split: the confusion matrix of all samples, and the predictions that will be shown."""
-    count = min(PICTURES, len(val_set))
-    chosen = {(2 * number + 1) * len(val_set) // (2 * count) for number in range(count)}
-    seen = _Seen(ConfusionMatrix(len(val_set.classes)), [])
-    for index, prediction in enumerate(predictions(network, val_set, size)):
-        seen.matrix.add(prediction.sample.label, prediction.ids)
-        if index in chosen:
-            seen.shown.append(prediction)
-    return seen
+def _arguments() -> tuple[list[Path], ReportConfig]:
+    program, arguments = "python -m train.report", sys.argv[1:]
+    count = next((number for number, text in enumerate(arguments) if text.startswith("-")), len(arguments))
+    if "-h" in arguments or "--help" in arguments:
+        load_config(ReportConfig, f"{program} RUN [RUN ...]", ["--help"])
+    if not count:
+        raise UserError(f"which run? usage: {program} RUN [RUN ...] [--key value ...]")
+    roots = list(dict.fromkeys(Path(text) for text in arguments[:count]))
+    return roots, load_config(ReportConfig, f"{program} RUN [RUN ...]", arguments[count:])
 
 
-def _headlines(history: History, student: Cost, teacher: Cost | None) -> list[Card]:
-    cards = []
-    if history.best is not None and history.last is not None:
-        best, last = history.best, history.last
-        cards = [
-            Card("mIoU, best", f"{best['miou']:.3f}", f"step {best['step']}; last {last['miou']:.3f}"),
-            Card("mAcc", f"{best['macc']:.3f}", f"last {last['macc']:.3f}"),
-            Card("Pixel accuracy", f"{best['pixel_accuracy']:.3f}", f"last {last['pixel_accuracy']:.3f}"),
-        ]
-    parameters = f"teacher {_si(teacher.parameters)}" if teacher else "trainable"
-    macs = f"teacher {_si(teacher.macs)}" if teacher else "of one image"
-    return [*cards, Card("Parameters", _si(student.parameters), parameters), Card("MACs", _si(student.macs), macs)]
+class _Opened(NamedTuple):
+    trained: TrainedNetwork
+    teacher: SegmentationNetwork | None
+    val_set: Dataset
 
 
-def _curves(history: History) -> str:
-    losses = loss_chart(history.losses(), history.learning_rate())
-    names = {"mIoU": "miou", "mAcc": "macc", "pixel accuracy": "pixel_accuracy"}
-    points = score_chart({name: history.score(key) for name, key in names.items()})
-    return columns(
-        chart(losses, "loss terms and learning rate over steps"), chart(points, "scores on the val split over steps")
-    )
+def _open(root: Path, config: ReportConfig) -> _Opened:
+    """All that can be wrong with a run is found here, before the long looks."""
+    trained = load_run(root, config.checkpoint)
+    data = trained.config.data
+    if config.root is not None:
+        data = data.model_copy(update={"root": config.root})
+    val_set = open_dataset(data, data.val_split)
+    device = choose_device(config.device)
+    trained.network.to(device)
+    teacher = _teacher(root, trained)
+    return _Opened(trained, teacher.to(device) if teacher else None, val_set)
 
 
-def _classes(matrix: ConfusionMatrix, val_set: Dataset) -> str:
-    iou = scores(matrix, val_set.classes).class_iou
-    rows = [(name, iou[name], colour) for name, colour in zip(val_set.classes, val_set.palette, strict=True)]
-    rows.sort(key=lambda row: -1.0 if row[1] is None else row[1], reverse=True)
-    confusion = confusion_chart(matrix.counts, val_set.classes)
-    return columns(
-        paragraph("IoU of each class, best checkpoint") + bars(rows),
-        paragraph("Where the pixels of each class went, in percent of the label's pixels")
-        + scrolling_chart(confusion, "confusion matrix, rows: label, columns: prediction", 30 * len(val_set.classes)),
-    )
+def _teacher(root: Path, trained: TrainedNetwork) -> SegmentationNetwork | None:
+    taught = trained.config.teacher
+    if taught is None:
+        return None
+    try:
+        return load_run(Path(taught.run), taught.checkpoint).network
+    except UserError as error:  # moved or deleted since; the run is whole without it
+        print(f"{root}: its teacher is not shown: {error}")
+        return None
 
 
-def _strips(shown: list[Prediction], val_set: Dataset, size: Size, teacher: SegmentationNetwork | None) -> list[str]:
-    samples = [prediction.sample for prediction in shown]
-    taught = predictions(teacher, samples, size) if teacher else []
-    titled = [[("label", sample.label)] for sample in samples]
-    for masks, prediction in zip(titled, taught, strict=False):
-        masks.append(("teacher", prediction.ids))
-    for masks, prediction in zip(titled, shown, strict=True):
-        masks.append(("student" if teacher else "prediction", prediction.ids))
-    return [_strip(sample, masks, val_set) for sample, masks in zip(samples, titled, strict=True)]
+def _summarize(root: Path, opened: _Opened) -> RunSummary:
+    size = opened.trained.config.data.size
+    return summarize(RunDirectory(root), opened.trained.network, opened.val_set, size, opened.teacher)
 
 
-def _strip(sample: Sample, masks: list[tuple[str, NDArray[np.uint8]]], val_set: Dataset) -> str:
-    height, width = sample.label.shape
-    scale = min(1.0, _LARGEST_PICTURE_WIDTH / width)
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    pictures = panels(sample.image, masks, val_set.palette)
-    return strip(sample.name, [(panel.title, resize_image(panel.pixels, size)) for panel in pictures])
+def _console_table(table: Table) -> ConsoleTable:
+    """Turned, for a terminal is narrow."""
+    shown = ConsoleTable(title=table.title, title_justify="left")
+    for number, column in enumerate(zip(table.head, *table.rows, strict=True)):
+        if number == 0:
+            for name in column:
+                shown.add_column(name if name != "run" else "", justify="left" if name == "run" else "right")
+        else:
+            shown.add_row(*column)
+    return shown
 
 
-def _environment(run: RunDirectory) -> str:
-    environment = json.loads((run.root / "env.json").read_text(encoding="utf-8"))
-    versions = environment.pop("versions", {})
-    return table({**environment, **versions})
+def _write(target: Path, text: str) -> None:
+    with atomic_path(target) as path:
+        path.write_text(text, encoding="utf-8")
 
 
-def _si(count: int) -> str:
-    """Three digits and a prefix: 268 k, 3.09 M."""
-    for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= limit:
-            return f"{count / limit:#.3g}".rstrip(".") + f" {prefix}"
-    return str(count)
+if __name__ == "__main__":
+    command(main)

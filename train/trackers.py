@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
+from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, TrackioTracker, WandBTracker
 
 from train.config import TrackerName
 from train.errors import UserError
+from train.flat_config import flat_config
 from train.history import Record
 from train.run_directory import RunDirectory, atomic_path
 
@@ -53,6 +55,8 @@ class Trackers:
     def __init__(self, names: list[TrackerName], run: RunDirectory, step: int, say: Callable[[str], None]) -> None:
         self._say = say
         self._started: dict[TrackerName, GeneralTracker] = {}
+        if names:
+            PartialState()  # some of the trackers ask it, others log through it, and none makes it
         for name in names:
             try:
                 self._started[name] = _start(name, run, step)
@@ -127,19 +131,8 @@ def _start(name: TrackerName, run: RunDirectory, step: int) -> GeneralTracker:
         known[name] = tracker.tracker.info.run_id
     with atomic_path(path) as written:
         written.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-    tracker.store_init_configuration(_flat(config))
+    tracker.store_init_configuration(flat_config(config))
     return tracker
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
-    """Dotted keys, as on the command line; lists as JSON."""
-    flat: dict[str, str | int | float | bool] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value if isinstance(value, str | int | float | bool) else json.dumps(value)
-    return flat
 
 
 def _one_line(error: Exception) -> str:

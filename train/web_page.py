@@ -28,6 +28,7 @@ section { padding: 20px; margin-top: 16px; }
 .card dd { margin: 0; font-size: 26px; line-height: 1.3; font-weight: 650; font-variant-numeric: tabular-nums; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 20px; }
 .columns > * { min-width: 0; }
+.columns + * { margin-top: 20px; }
 img { display: block; width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
 .scroll img { max-width: 620px; margin: 0 auto; }
@@ -49,6 +50,10 @@ table { border-collapse: collapse; width: 100%; }
 td { padding: 5px 12px 5px 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 td:first-child { color: var(--soft); white-space: nowrap; }
 tr:first-child td { border-top: 0; }
+.grid th { font-weight: 600; text-align: right; padding: 0 12px 5px 0; vertical-align: bottom; }
+.grid td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.grid td:first-child, .grid th:first-child { text-align: left; }
+.grid tr:nth-child(2) td { border-top: 1px solid var(--line); }
 summary { cursor: pointer; font-size: 18px; font-weight: 700; }
 pre { margin: 14px 0 0; overflow-x: auto; font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 @media (max-width: 640px) {
@@ -167,6 +172,14 @@ def table(rows: Mapping[str, object]) -> str:
     """Names and values."""
     lines = (f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in rows.items())
     return f"<table>{''.join(lines)}</table>"
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table with a title over each column; the first column names the rows. It scrolls sideways on a phone."""
+    titles = "".join(f"<th>{escape(title)}</th>" for title in head)
+    lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<div class="scroll"><table class="grid"><tr>{titles}</tr>{body}</table></div>'
 
 
 def _image(kind: str, data: bytes, description: str) -> str:

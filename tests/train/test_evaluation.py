@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from train.checkpoint import load_run
 from train.data.open import open_dataset
@@ -24,6 +25,24 @@ def test_predictions_come_in_order_at_the_size_of_the_labels(
     alone = list(predictions(network, [seen[5].sample], size))
     assert np.array_equal(alone[0].ids, seen[5].ids)  # the rest of a batch does not matter
     matrix = ConfusionMatrix(11)
-    for sample, ids in seen:
-        matrix.add(sample.label, ids)
+    for prediction in seen:
+        matrix.add(prediction.sample.label, prediction.ids)
     assert np.array_equal(evaluate(network, dataset, size).counts, matrix.counts)
+
+
+def test_confidence_is_the_softmax_probability_of_the_predicted_class(student_run: Path, camvid_root: Path) -> None:
+    network = load_run(student_run).network
+    dataset = open_dataset(DatasetSpec(layout="camvid", root=camvid_root), "val")
+    (prediction,) = predictions(network, [dataset[0]], (64, 96), confident=True)
+    image = torch.tensor(dataset[0].image).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        logits = torch.nn.functional.interpolate(network(image).logits, (64, 96), mode="bilinear")
+    of_ids = logits.softmax(1)[0].gather(0, torch.from_numpy(prediction.ids)[None].long())[0]
+    assert prediction.confidence is not None
+    np.testing.assert_allclose(prediction.confidence, of_ids.numpy(), atol=1e-6)
+    (smaller,) = predictions(network, [dataset[0]], (32, 48), confident=True)
+    assert smaller.confidence is not None
+    assert smaller.confidence.shape == (64, 96)
+    assert 1 / 11 < smaller.confidence.min() <= smaller.confidence.max() <= 1
+    (plain,) = predictions(network, [dataset[0]], (64, 96))
+    assert plain.confidence is None

@@ -62,13 +62,28 @@ def test_page_shows_scores_curves_classes_pictures_config_and_environment(page: 
     assert "encoder: lcnet_035" in page.text
     assert "git_commit" in page.text
     alternatives = [str(image["alt"]) for image in page.images]
-    assert alternatives[:3] == [
+    assert alternatives[:4] == [
         "loss terms and learning rate over steps",
         "scores on the val split over steps",
         "confusion matrix, rows: label, columns: prediction",
+        "reliability: accuracy over confidence",
     ]
-    shown = [f"{number}: {title}" for number in range(6) for title in ("image", "label", "teacher", "student")]
-    assert alternatives[3:] == shown
+    titles = ("image", "label", "teacher", "student", "who is right")
+    shown = [(alternative.split(":")[0], alternative.split(": ")[-1]) for alternative in alternatives[4:]]
+    assert shown[:30] == [(str(number), title) for number in range(6) for title in titles]
+    assert [title for _, title in shown[30:]] == list(titles) * 8  # the worst, and where the two differ most
+
+
+def test_page_says_how_sure_and_how_costly_the_networks_are(page: Page, student_run: Path) -> None:
+    cost = page.text[page.text.index("Cost") : page.text.index("Pictures")]
+    assert re.search(r"parameters\s+[\d.]+ k\s+[\d.]+ k\s+1\.0\s", cost)  # both are the same tiny network
+    last = RunDirectory(student_run).records()[-1]
+    assert re.search(rf"training, evaluations included\s+{round(last['seconds'])} s", cost)
+    assert re.search(r"step\s+\d+ ms", cost)
+    assert re.search(r"energy of the machine\s+(no meter that could be read|processors|GPUs)", cost)
+    assert re.search(r"ECE, student\s+0\.\d{4}\s+ECE, teacher\s+0\.\d{4}", page.text)
+    shares = re.findall(r"(?:both|only the \w+) (?:right|wrong)\s+(0\.\d{3})", page.text)
+    assert sum(float(share) for share in shares) == pytest.approx(1, abs=0.002)
 
 
 def test_classes_are_sorted_best_first(page: Page) -> None:
@@ -86,4 +101,5 @@ def test_names_are_escaped_and_a_run_without_a_teacher_shows_predictions(teacher
     page = Page(written.read_text(encoding="utf-8"))
     assert "<script>x</script>" in page.text
     assert page.outside == []
-    assert [str(image["alt"]) for image in page.images][-1] == "5: prediction"
+    assert [str(image["alt"]) for image in page.images][-1].endswith(": prediction")
+    assert "only the teacher right" not in page.text

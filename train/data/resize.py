@@ -26,3 +26,11 @@ def resize_ids(ids: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     if ids.shape == size:
         return ids
     return np.asarray(cv2.resize(ids, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+
+
+def resize_confidence(confidence: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    """Confidence ``(H, W)`` to ``size`` as `resize_ids` does it: each pixel keeps that of the id it gets."""
+    if confidence.shape == size:
+        return confidence
+    resized = cv2.resize(confidence, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, np.float32)

@@ -54,8 +54,16 @@ def cost(network: SegmentationNetwork, size: Size) -> Cost:
 
 def predict(logits: Tensor, size: Size) -> Tensor:
     """Class ids ``(N, *size)``, uint8, of logits ``(N, C, h, w)``: one bilinear upsampling, then argmax."""
-    upsampled = nn.functional.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
-    return upsampled.argmax(dim=1).to(torch.uint8)
+    return _upsample(logits, size).argmax(dim=1).to(torch.uint8)
+
+
+def confidence(logits: Tensor, size: Size) -> Tensor:
+    """Softmax probability ``(N, *size)``, float32, of the class that `predict` gives."""
+    return _upsample(logits, size).softmax(dim=1).amax(dim=1)
+
+
+def _upsample(logits: Tensor, size: Size) -> Tensor:
+    return nn.functional.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
 
 
 def _count(module: nn.Module) -> int:
