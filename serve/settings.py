@@ -1,0 +1,141 @@
+"""What can be set of a server: by option, or by environment variable, ``SEGDISTILL_SERVE_`` and the name in capitals."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serve.engines.protocol import EngineName
+from train.data.image import MAX_PIXELS
+from train.errors import UserError
+
+ENVIRONMENT_PREFIX = "SEGDISTILL_SERVE_"
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Address(BaseSettings):
+    """Where the server listens and what of it runs."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0: every network of this host")
+    port: int = Field(default=8000, ge=0, le=65535, description="TCP port; 0: a free one, printed at the start")
+    processes: int = Field(default=1, gt=0, description="worker processes on that port, each with its own networks")
+
+
+class Execution(BaseSettings):
+    """How the network is run."""
+
+    engine: EngineName = Field(default="auto", description="what runs the network; auto: the best that is here")
+    threads: int = Field(default_factory=available_cores, gt=0, description="CPU threads of one inference")
+    parallel: int = Field(default=1, gt=0, description="inferences at once")
+    max_batch: int = Field(default=8, gt=0, description="images in one inference; those that wait go in together")
+    max_delay_ms: float = Field(
+        default=0.0, ge=0, description="how long a batch waits for images that are being decoded, in milliseconds"
+    )
+    reload_s: float = Field(
+        default=2.0, ge=0, description="how often a bundle is looked at for a new version, in seconds; 0: never"
+    )
+
+
+class Limits(BaseSettings):
+    """What the server refuses to do for one client, so that it keeps working for the others.
+
+    At most ``max_concurrency`` bodies and ``workers`` decoded images are in memory at any time.
+    """
+
+    max_upload_bytes: int = Field(
+        default=16 * 2**20, gt=0, description="largest request body, in bytes; more is answered 413"
+    )
+    max_pixels: int = Field(
+        default=MAX_PIXELS, gt=0, description="largest image, in pixels, read from its header; more is answered 413"
+    )
+    max_images: int = Field(default=16, gt=0, description="images in one request; more is answered 413")
+    max_concurrency: int = Field(
+        default=64, gt=0, description="requests received, waiting or worked on at once; one more is answered 503"
+    )
+    workers: int = Field(
+        default_factory=lambda: 2 * available_cores(), gt=0, description="threads that decode, segment and encode"
+    )
+    deadline_s: float = Field(
+        default=10.0, gt=0, description="time to work on a request that has arrived, in seconds; longer is answered 503"
+    )
+    upload_timeout_s: float = Field(
+        default=30.0, gt=0, description="time for one request body to arrive, in seconds; longer is answered 408"
+    )
+    head_timeout_s: float = Field(
+        default=10.0, gt=0, description="time for the head of a request to arrive, in seconds; then the line is cut"
+    )
+    max_connections: int = Field(default=1024, gt=0, description="open connections; one more is closed at once")
+    rate: float = Field(
+        default=0.0, ge=0, description="requests a second of one client address; more is answered 429; 0: any number"
+    )
+
+
+class Operation(BaseSettings):
+    """How the server is looked after."""
+
+    api_keys: Path | None = Field(
+        default=None, description="file of accepted API keys, one a line; without it every client is served"
+    )
+    drain_s: float = Field(
+        default=0.5, ge=0, description="time from the end signal, while /readyz says 503, to the end of accepting"
+    )
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
+        default="info", description="info: a line for each request"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="json: an object a line")
+    telemetry: bool = Field(
+        default=False, description="send OpenTelemetry traces to where the OTEL_* environment variables say"
+    )
+
+
+class Settings(Address, Execution, Limits, Operation):
+    """All of them."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
+
+
+_GROUPS: tuple[type[BaseSettings], ...] = (Address, Execution, Limits, Operation)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """An option for each setting; those left out are the environment's, and then the defaults."""
+    present = _checked()
+    for group in _GROUPS:
+        options = parser.add_argument_group(group.__name__.lower(), f"In the environment: {ENVIRONMENT_PREFIX}<NAME>.")
+        for name, field in group.model_fields.items():
+            options.add_argument(_option(name), default=getattr(present, name), help=field.description, **_kind(field))
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings among parsed options; `UserError` if one is out of range."""
+    given = {name: getattr(options, name) for name in Settings.model_fields}
+    return _checked(**given)
+
+
+def _checked(**given: Any) -> Settings:
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        named = _option(name) if given else ENVIRONMENT_PREFIX + name.upper().removeprefix(ENVIRONMENT_PREFIX)
+        raise UserError(f"{named}: {first['msg']} (given: {first['input']})") from None
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _kind(field: Any) -> dict[str, Any]:
+    if field.annotation is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if get_origin(field.annotation) is Literal:
+        return {"choices": get_args(field.annotation)}
+    return {"metavar": "N" if field.annotation in (int, float) else "TEXT"}
