@@ -69,7 +69,7 @@ def test_no_key_anywhere_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "# nothing\n", "short\n", "sixteen characters \x7f\n", "k\u00e9y-of-somebody\n"]
+    "content", ["", "# nothing\n", "tiny\n", "sixteen characters \x7f\n", "k\u00e9y-of-somebody\n"]
 )
 def test_a_file_without_good_keys_is_refused_and_not_repeated(tmp_path: Path, content: str) -> None:
     file = tmp_path / "keys"
