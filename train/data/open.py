@@ -10,6 +10,7 @@ from train.data.clip_frames import open_clip_frames
 from train.data.coco_stuff import open_coco_stuff
 from train.data.dataset import Dataset
 from train.data.folder import open_folder
+from train.data.hugging_face import open_hugging_face
 from train.data.pascal_context import open_pascal_context
 from train.data.spec import DatasetSpec
 from train.data.street_frames import StreetFrames
@@ -37,6 +38,8 @@ def open_dataset(spec: DatasetSpec, split: str) -> Dataset:
     """
     if spec.layout == "streets":
         return StreetFrames(spec, split)
+    if spec.layout == "hugging_face":
+        return open_hugging_face(spec, split)
     if spec.root is None:
         raise UserError(f"data.root: the layout '{spec.layout}' needs the folder of the dataset (--data.root DIR)")
     if not spec.root.is_dir():

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from train.data.palette import Colour
 
 Layout = Literal[
-    "streets", "camvid", "cityscapes", "voc", "ade20k", "pascal_context", "coco_stuff", "folder", "clips"
+    "streets", "camvid", "cityscapes", "voc", "ade20k", "pascal_context", "coco_stuff", "folder", "clips",
+    "hugging_face",
 ]  # fmt: skip
 
 
@@ -37,6 +38,18 @@ class ClipsSpec(BaseModel):
     frames_per_s: float | None = Field(default=None, gt=0, description="frame rate of folders; videos say theirs")
 
 
+class HuggingFaceSpec(BaseModel):
+    """Which dataset of the layout `hugging_face`, and which of its columns."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(default=None, description="of the dataset on the hub, OWNER/NAME; or give data.root")
+    subset: str | None = Field(default=None, description="of the dataset; default: its only or first one")
+    revision: str | None = Field(default=None, description="commit, tag or branch; default: the newest")
+    image: str | None = Field(default=None, description="column of the images; default: by its name")
+    label: str | None = Field(default=None, description="column of the labels; default: by its name")
+
+
 class DatasetSpec(BaseModel):
     """Where images and labels are and what the labels mean."""
 
@@ -53,6 +66,9 @@ class DatasetSpec(BaseModel):
     )
     streets: StreetsSpec = Field(default_factory=StreetsSpec, description="size of the generated dataset")
     clips: ClipsSpec = Field(default_factory=ClipsSpec, description="frames of the layout `clips`")
+    hugging_face: HuggingFaceSpec = Field(
+        default_factory=HuggingFaceSpec, description="dataset and columns of the layout `hugging_face`"
+    )
 
 
 class AugmentSpec(BaseModel):
