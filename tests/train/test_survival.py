@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.train.lives import Ended, life, wait_for
-from tests.train.test_resume import assert_same_run, run
+from tests.train.same import assert_same_run
+from train.config import RunConfig
 from train.errors import UserError
+from train.recipe import train
 from train.run_directory import RunDirectory
+from train.settings import load_config
 
 Options = Callable[..., list[str]]
 Damage = Callable[[Path], object]
@@ -25,6 +28,10 @@ LOSSES = [
     {"name": "kd", "weight": 0.5, "schedule": {"kind": "warmup", "steps": 4}},
     {"name": "cirkd", "pixel_memory": 64, "region_memory": 16, "pixel_contrast": 32, "region_contrast": 8},
 ]
+
+
+def run(arguments: list[str]) -> RunDirectory:
+    return train(load_config(RunConfig, "test", arguments))
 
 
 @pytest.fixture(scope="module")
