@@ -17,7 +17,7 @@ def default_palette(classes: int) -> list[Colour]:
 
 def colorize(ids: NDArray[np.uint8], palette: list[Colour]) -> NDArray[np.uint8]:
     """Class ids ``(H, W)`` to RGB ``(H, W, 3)``; ids without a colour (ignore) are black."""
-    return np.asarray(cv2.LUT(cv2.merge([ids, ids, ids]), _lookup_table(palette)[None]), np.uint8)
+    return np.asarray(cv2.applyColorMap(ids, _lookup_table(palette)[:, None]), np.uint8)
 
 
 def overlay(
@@ -27,10 +27,9 @@ def overlay(
 
     Ignored pixels keep the image.
     """
-    blended = np.asarray(cv2.addWeighted(image, 1 - alpha, colorize(ids, palette), alpha, 0), np.uint8)
-    ignored = ids >= len(palette)
-    blended[ignored] = image[ignored]
-    return blended
+    blended = cv2.addWeighted(image, 1 - alpha, colorize(ids, palette), alpha, 0)
+    ignored = (ids >= len(palette)).view(np.uint8)
+    return np.asarray(cv2.copyTo(image, ignored, blended), np.uint8)
 
 
 def _lookup_table(palette: list[Colour]) -> NDArray[np.uint8]:
