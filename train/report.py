@@ -74,7 +74,7 @@ def main() -> None:
     targets = [target for target in (config.out, config.markdown, config.json_file) if target is not None]
     for target in targets:
         if not target.parent.is_dir():
-            raise UserError(f"{target}: no such folder: make it first")
+            raise UserError(f"{target.parent}: no such folder: make it first")
     opened = [_open(root, config) for root in roots]
     for root, one in zip(roots[1:], opened[1:], strict=True):
         check_classes(one.trained, root, opened[0].trained.config.data.classes, str(roots[0]))
