@@ -32,8 +32,8 @@ from export.versions import code_version, versions
 from train.checkpoint import TrainedNetwork
 from train.command import command
 from train.data.resize import Size
+from train.durable import atomic_path
 from train.errors import UserError
-from train.run_directory import atomic_path
 
 FP16_ROLE = "onnx_fp16"
 _SHAPES = {"fixed": (False, False), "batch": (True, False), "dynamic": (True, True)}

@@ -18,9 +18,10 @@ from export.student import load_student
 from export.timing_options import add_timing_options, check_timing
 from export.torch_runner import TorchRunner
 from train.command import command
+from train.durable import atomic_path
 from train.models.config import ModelConfig
 from train.models.network import SegmentationNetwork
-from train.run_directory import RunDirectory, atomic_path
+from train.run_directory import RunDirectory
 
 _EAGER, _COMPILED = "pytorch", "pytorch compiled"
 

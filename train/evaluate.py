@@ -18,6 +18,7 @@ from train.data.dataset import Dataset
 from train.data.flow.provider import choose_provider
 from train.data.open import open_dataset
 from train.data.spec import DataConfig
+from train.durable import atomic_path
 from train.errors import UserError
 from train.evaluation import Prediction, predictions
 from train.metrics import ConfusionMatrix, Scores, scores
@@ -25,7 +26,6 @@ from train.models.build import Cost, cost
 from train.pictures import comparison
 from train.precision import choose_device
 from train.progress import progress
-from train.run_directory import atomic_path
 from train.settings import load_config
 from train.temporal import TemporalScores
 

@@ -16,10 +16,11 @@ from train.comparison_page import comparison_page
 from train.data.dataset import Dataset
 from train.data.open import open_dataset
 from train.data.resize import Size
+from train.durable import atomic_path
 from train.errors import UserError
 from train.models.network import SegmentationNetwork
 from train.precision import choose_device
-from train.run_directory import RunDirectory, atomic_path
+from train.run_directory import RunDirectory
 from train.run_page import run_page
 from train.run_summary import RunSummary, summarize
 from train.settings import load_config

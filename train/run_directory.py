@@ -20,8 +20,7 @@ from torch import Tensor
 
 from train.checkpoint_files import write_files
 from train.config import RunConfig
-from train.durable import atomic_path as atomic_path
-from train.durable import discard, remove, sync, writing
+from train.durable import atomic_path, discard, remove, sync, writing
 from train.errors import UserError
 from train.settings import explain
 from train.yaml_file import read_yaml

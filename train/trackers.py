@@ -16,10 +16,11 @@ from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, TrackioTracker, WandBTracker
 
 from train.config import TrackerName
+from train.durable import atomic_path
 from train.errors import UserError
 from train.flat_config import flat_config
 from train.history import Record
-from train.run_directory import RunDirectory, atomic_path
+from train.run_directory import RunDirectory
 
 PROJECT = "segdistill"
 """The project, in MLflow the experiment, that runs belong to."""

@@ -12,7 +12,7 @@ from export.int8.score import Loss
 from export.int8.selection import Selection
 from export.int8.sensitivity import Sensitivity
 from export.manifest import DEFAULT_ROLE, Accuracy, FileRecord, Latency
-from train.run_directory import atomic_path
+from train.durable import atomic_path
 
 _SAME_SPEED = 0.05
 _NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +63,15 @@ def wait_for(there: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.002)
 
 
+def tree(process: int) -> list[int]:
+    """A process and its children."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [process, *map(int, children)]
+
+
 def _live(arguments: list[str], out: Path, err: Path, killed_at: int | None, largest_file: int | None) -> None:
     for stream, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
@@ -70,6 +79,7 @@ def _live(arguments: list[str], out: Path, err: Path, killed_at: int | None, lar
         _die_before_change(killed_at, Path(arguments[arguments.index("--out") + 1]))
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    set_start_method("fork", force=True)  # of the workers that read data, as in a training that a user started
     sys.argv = ["train.distill", *arguments]
     command(distill.main)
 

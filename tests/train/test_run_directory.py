@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from train.run_directory import RunDirectory, atomic_path
+from train.durable import atomic_path
+from train.run_directory import RunDirectory
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.lives import Ended, life, wait_for
+from tests.train.lives import Ended, life, tree, wait_for
 from tests.train.same import assert_same_run
 from train.config import RunConfig
 from train.errors import UserError
@@ -180,10 +180,12 @@ def test_told_to_stop_it_saves_the_step_and_says_how_to_go_on(
     arguments: list[str], whole: RunDirectory, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     again = RunDirectory(tmp_path / "again")
+    arguments = [*arguments, "--loop.workers", "1"]
 
     def stop(process: int) -> None:
         wait_for(lambda: bool(again.records()))
-        os.kill(process, number)
+        for each in tree(process):  # Ctrl-C and the end of a job reach the workers, too
+            os.kill(each, number)
 
     ended = life(arguments, tmp_path, disturb=stop)
     (folder,) = {path for path in again.steps() if path.name == again.checkpoint("last").resolve().name}
