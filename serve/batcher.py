@@ -1,8 +1,8 @@
 """Dynamic batching by the threads that need the results: what is waiting when the engine is free goes in together.
 
-There is no batching thread. A thread that comes while the engine is free runs its image at once, so a lone request waits
-for nobody and is handed to nobody. Threads that come meanwhile queue up; the one that ran wakes the first of them, which
-takes the whole queue with it, so the batches grow with the load and shrink with it.
+There is no batching thread. A thread that comes while the engine is free runs its image at once, so a lone request
+waits for nobody and is handed to nobody. Threads that come meanwhile queue up; the one that ran wakes the first of
+them, which takes the whole queue with it, so the batches grow with the load and shrink with it.
 """
 
 import threading
@@ -66,7 +66,7 @@ class Batcher:
         parallel: int = 1,
         max_batch: int = 8,
         max_delay_s: float = 0.0,
-        on_batch: Callable[[int, float], None] = lambda images, seconds: None,
+        on_batch: Callable[[int, float], None] = lambda *_: None,
     ) -> None:
         self._engine = engine
         self.max_batch = min(max_batch, engine.largest_batch or max_batch)
@@ -140,7 +140,7 @@ class Batcher:
         with self._lock:
             if self._max_delay_s:
                 self._changed.wait_for(self._nothing_to_wait_for, self._max_delay_s)
-            batch = []
+            batch: list[_Item] = []
             while self._waiting and len(batch) < self.max_batch:
                 item = self._waiting.pop(0)
                 if item.ticket.valid:

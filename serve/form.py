@@ -9,8 +9,6 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from train.errors import UserError
 
-MAX_FIELDS = 16
-
 
 class FormError(UserError):
     """The body is no multipart form."""
@@ -25,12 +23,12 @@ class Field:
     data: bytearray = field(default_factory=bytearray)
 
 
-def parse_form(content_type: str, body: bytes) -> list[Field]:
-    """The fields of a form in their order; `FormError` if it is damaged, cut off, or has more than `MAX_FIELDS`."""
+def parse_form(content_type: str, body: bytes, max_fields: int) -> list[Field]:
+    """The fields of a form in their order; `FormError` if it is damaged, cut off, or has more than ``max_fields``."""
     _, options = parse_options_header(content_type)
     if b"boundary" not in options:
         raise FormError("its Content-Type names no boundary")
-    reader = _Reader()
+    reader = _Reader(max_fields)
     try:
         MultipartParser(options[b"boundary"], reader.callbacks()).write(body)
     except FormParserError as error:
@@ -43,8 +41,9 @@ def parse_form(content_type: str, body: bytes) -> list[Field]:
 class _Reader:
     """Collects what the parser calls out."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_fields: int) -> None:
         self.fields: list[Field] = []
+        self._max_fields = max_fields
         self.complete = False
         self._header = bytearray()
         self._value = bytearray()
@@ -61,8 +60,8 @@ class _Reader:
         }
 
     def _begin(self) -> None:
-        if len(self.fields) == MAX_FIELDS:
-            raise FormError(f"it has more than {MAX_FIELDS} fields")
+        if len(self.fields) == self._max_fields:
+            raise FormError(f"it has more than {self._max_fields} fields")
         self.fields.append(Field())
 
     def _header_end(self) -> None:

@@ -18,6 +18,8 @@ class Segmentation:
     """255 times the softmax probability of the class given; None where not asked for."""
     notes: list[str]
     times: StageTimes
+    batch: int = 1
+    """Images that the network saw together."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,4 @@ class Encoded:
     headers: dict[str, str]
     notes: list[str]
     times: StageTimes
+    batch: int = 1

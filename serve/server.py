@@ -1,15 +1,26 @@
 """Run the application on uvicorn: the socket, the warm-up, the end."""
 
 import asyncio
+import math
 import socket
+import time
+from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
+from serve.access_log import AccessLog, RequestRecord
+from serve.api_key import ApiKey, api_keys
 from serve.app import create_app
+from serve.connections import ConnectionLimits, connection_class
+from serve.draining import Draining
+from serve.metrics import Metrics
+from serve.rate_limit import RateLimit
+from serve.request_id import RequestId
 from serve.service import Service
 from train.errors import UserError
 
-_BACKLOG = 128  # connections that wait until they are accepted
+_BACKLOG = 1024  # connections that wait until they are accepted
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -40,31 +51,92 @@ def url_of(listener: socket.socket) -> str:
 class Server:
     """A service on a socket. `run` returns when a signal or `stop` has ended it and its last request is answered."""
 
-    def __init__(self, service: Service, listener: socket.socket, log_level: str = "info") -> None:
+    def __init__(self, service: Service, listener: socket.socket) -> None:
         self._service = service
         self._listener = listener
-        # A request has as long to arrive, and as long again to be worked on and to leave.
-        grace_s = round(2 * service.limits.upload_timeout_s)
-        config = uvicorn.Config(create_app(service), log_level=log_level, timeout_graceful_shutdown=grace_s)
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = _DrainingServer(_configuration(service), service)
 
     def run(self) -> None:
-        """Serve until stopped. `UserError` if the warm-up inference fails."""
+        """Serve until stopped. `UserError` if a model fails to prove itself."""
         try:
             asyncio.run(self._serve())
         finally:
             self._service.close()
 
     def stop(self) -> None:
-        """Take no more requests, finish the running ones; from any thread."""
-        self._uvicorn.should_exit = True
+        """Drain, take no more requests, finish the running ones; from any thread."""
+        self._uvicorn.drain()
 
     async def _serve(self) -> None:
         warm_up = asyncio.create_task(self._service.warm_up())
         warm_up.add_done_callback(self._stop_if_failed)
+        watch = asyncio.create_task(self._service.watch())
         await self._uvicorn.serve(sockets=[self._listener])
+        watch.cancel()
         await warm_up
 
     def _stop_if_failed(self, warm_up: "asyncio.Task[None]") -> None:
         if not warm_up.cancelled() and warm_up.exception() is not None:
-            self.stop()
+            self._uvicorn.should_exit = True
+
+
+class _DrainingServer(uvicorn.Server):
+    """uvicorn's server, which goes on for a while after the first signal, and says that it will end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._end: float | None = None
+
+    def drain(self) -> None:
+        """Begin to end."""
+        self._service.draining = True
+        self._end = time.monotonic() + self._service.settings.drain_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains; the next one ends at once."""
+        if self._end is None:
+            self.drain()
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if self._end is not None and time.monotonic() >= self._end:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def _configuration(service: Service) -> uvicorn.Config:
+    settings = service.settings
+    limits = ConnectionLimits(connections=settings.max_connections, head_s=settings.head_timeout_s)
+    # A request has as long to arrive as it may take, then its deadline, and then as long again to leave.
+    grace_s = math.ceil(2 * settings.upload_timeout_s + settings.deadline_s)
+    return uvicorn.Config(
+        _stack(service),
+        http=connection_class(limits, service.metrics.refused),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=grace_s,
+    )
+
+
+def _stack(service: Service) -> ASGIApp:
+    """The application in its middleware. What is put around it last sees a request first."""
+    settings, metrics = service.settings, service.metrics
+    app: ASGIApp = create_app(service)
+    if keys := api_keys(settings.api_key_file):
+        app = ApiKey(app, keys)
+    if settings.rate:
+        app = RateLimit(app, settings.rate, max(1, math.ceil(settings.rate)), refused=metrics.refused)
+    app = AccessLog(app, lambda record: _count(metrics, record))
+    return RequestId(Draining(app, lambda: service.draining))
+
+
+def _count(metrics: Metrics, record: RequestRecord) -> None:
+    metrics.request(record.model, record.status, record.seconds)
+    if record.times:
+        metrics.stages(record.model, record.times)

@@ -1,4 +1,4 @@
-"""What can be set of a server: by option, or by environment variable, ``SEGDISTILL_SERVE_`` and the name in capitals."""
+"""What can be set of a server, by option or by environment variable: ``SEGDISTILL_SERVE_``, the name in capitals."""
 
 import argparse
 import os
@@ -80,8 +80,10 @@ class Limits(BaseSettings):
 class Operation(BaseSettings):
     """How the server is looked after."""
 
-    api_keys: Path | None = Field(
-        default=None, description="file of accepted API keys, one a line; without it every client is served"
+    api_key_file: Path | None = Field(
+        default=None,
+        description="accepted API keys, one a line; or in the environment, SEGDISTILL_SERVE_API_KEYS; "
+        "without any every client is served",
     )
     drain_s: float = Field(
         default=0.5, ge=0, description="time from the end signal, while /readyz says 503, to the end of accepting"

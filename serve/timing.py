@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STAGES = ("decode", "preprocess", "inference", "postprocess", "encode")
+STAGES = ("decode", "preprocess", "queue", "inference", "postprocess", "encode")
 """The stages of a request, in their order."""
 
 

@@ -1,4 +1,4 @@
-"""Read the one image of a request, no further than the limits."""
+"""Read the images of a request, no further than the limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,20 +6,22 @@ from collections.abc import AsyncIterator
 from fastapi import HTTPException, Request
 
 from serve.form import FormError, parse_form
-from serve.limits import Limits
+from serve.problem import ProblemError
+from serve.settings import Limits
 
 FIELD = "image"
-"""Name of the form's file field."""
+"""Name of the form's file field; several images have several fields of this name."""
 
+_OTHER_FIELDS = 16
 _HOW = f"send the bytes of an image, or a multipart form with the file field '{FIELD}' (curl -F {FIELD}=@street.jpg)"
 
 
-async def read_upload(request: Request, limits: Limits) -> bytes:
-    """The bytes of the image: the file field ``image`` of a multipart form, or the body itself.
+async def read_upload(request: Request, limits: Limits) -> list[bytes]:
+    """The bytes of each image: the file fields ``image`` of a multipart form, or the body itself.
 
     Raises:
-        HTTPException: 408 too slow, 413 too large (reading stops there), 400 empty or a damaged form, 422 a form
-            without exactly one such file.
+        HTTPException: 408 too slow, 413 too large or too many (reading stops there), 400 empty or a damaged form, 422
+            a form without such a file.
     """
     try:
         body = await asyncio.wait_for(_read(request, limits.max_upload_bytes), limits.upload_timeout_s)
@@ -27,10 +29,11 @@ async def read_upload(request: Request, limits: Limits) -> bytes:
         seconds = limits.upload_timeout_s
         raise HTTPException(408, f"the body did not arrive within {seconds:g} s: send a smaller image") from None
     content_type = request.headers.get("content-type", "")
-    data = _from_form(content_type, body) if content_type.lower().startswith("multipart/form-data") else body
-    if not data:
+    is_form = content_type.lower().startswith("multipart/form-data")
+    images = _from_form(content_type, body, limits.max_images) if is_form else [body]
+    if not any(images):
         raise HTTPException(400, f"the image is empty (0 bytes): {_HOW}")
-    return data
+    return images
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
@@ -49,19 +52,21 @@ async def _bounded(stream: AsyncIterator[bytes], max_bytes: int) -> AsyncIterato
         yield chunk
 
 
-def _too_large(size: str, max_bytes: int) -> HTTPException:
-    return HTTPException(
-        413, f"the body has {size}, the limit is {max_bytes}: send a smaller image or raise --max-upload-bytes"
-    )
+def _too_large(size: str, max_bytes: int) -> ProblemError:
+    what = f"the body has {size}, the limit is {max_bytes}: send a smaller image or raise --max-upload-bytes"
+    return ProblemError(413, "body-too-large", what)
 
 
-def _from_form(content_type: str, body: bytes) -> bytes:
+def _from_form(content_type: str, body: bytes, max_images: int) -> list[bytes]:
     try:
-        fields = parse_form(content_type, body)
+        fields = parse_form(content_type, body, max_images + _OTHER_FIELDS)
     except FormError as error:
         raise HTTPException(400, f"the multipart form is damaged ({error}): {_HOW}") from None
-    images = [field.data for field in fields if field.name == FIELD and field.filename is not None]
-    if len(images) != 1:
+    images = [bytes(field.data) for field in fields if field.name == FIELD and field.filename is not None]
+    if not images:
         have = ", ".join(f"'{field.name}'" for field in fields) or "none"
-        raise HTTPException(422, f"the form has {len(images)} files '{FIELD}', not one (its fields: {have}): {_HOW}")
-    return bytes(images[0])
+        raise HTTPException(422, f"the form has no file '{FIELD}' (its fields: {have}): {_HOW}")
+    if len(images) > max_images:
+        what = f"the form has {len(images)} images, the limit is {max_images}: send fewer, or raise --max-images"
+        raise ProblemError(413, "body-too-large", what)
+    return images

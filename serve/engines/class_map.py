@@ -1,7 +1,7 @@
 """Low-resolution logits to class ids on the CPU, without the full-size logits of all classes.
 
-A running maximum over the classes, strip by strip, each strip small enough for the processor's cache. Upsampling and then
-argmax, as the graph itself does it, writes and reads ``C * H * W`` floats in main memory: 160 MB for 19 classes of
+A running maximum over the classes, strip by strip, each strip small enough for the processor's cache. Upsampling and
+then argmax, as the graph itself does it, writes and reads ``C * H * W`` floats in main memory: 160 MB for 19 classes of
 1024 x 2048.
 """
 
@@ -13,7 +13,7 @@ _STRIP_PIXELS = 1 << 17  # 0.5 MB of floats; three such planes and two of bytes 
 
 
 def class_map(logits: NDArray[np.float32], scale: int) -> NDArray[np.uint8]:
-    """The largest of ``logits`` ``(C, h, w)``, C <= 256, upsampled bilinearly (pixel centres, not corners, are aligned).
+    """The largest of ``logits`` ``(C, h, w)``, C <= 256, upsampled bilinearly with aligned pixel centres.
 
     Returns:
         Class ids ``(scale * h, scale * w)``; of equal logits the first class, as `numpy.argmax`.

@@ -105,7 +105,7 @@ def server(bundle: Path) -> Iterator[ServerProcess]:
 @pytest.fixture(scope="session")
 def small_server(bundle: Path) -> Iterator[ServerProcess]:
     """A server with every limit within a test's reach."""
-    limits = "--max-upload-bytes 20000 --max-pixels 10000 --max-concurrency 2 --upload-timeout-s 600"
+    limits = "--max-upload-bytes 20000 --max-pixels 10000 --max-concurrency 2 --max-images 2 --upload-timeout-s 600"
     running = ServerProcess(bundle, *limits.split())
     yield running
     code, errors = running.stop()

@@ -2,9 +2,10 @@
 
 import pytest
 
-from serve.form import MAX_FIELDS, FormError, parse_form
+from serve.form import FormError, parse_form
 
 TYPE = "multipart/form-data; boundary=xyz"
+MAX_FIELDS = 16
 
 
 def form(*fields: tuple[str, bytes]) -> bytes:
@@ -14,16 +15,15 @@ def form(*fields: tuple[str, bytes]) -> bytes:
 
 def test_fields_come_in_order_with_their_bytes():
     data = bytes(range(256)) * 50 + b"\r\n--xy\r\n\r\n"
-    first, second = parse_form(
-        TYPE, form(('form-data; name="image"; filename="a.png"', data), ("form-data; name=b", b""))
-    )
+    body = form(('form-data; name="image"; filename="a.png"', data), ("form-data; name=b", b""))
+    first, second = parse_form(TYPE, body, MAX_FIELDS)
     assert (first.name, first.filename, first.data) == ("image", "a.png", data)
     assert (second.name, second.filename, second.data) == ("b", None, b"")
 
 
 def test_a_quoted_boundary_and_other_headers():
     body = b"--xyz\r\nContent-Type: image/png\r\ncontent-disposition: form-data; name=a\r\n\r\n1\r\n--xyz--"
-    assert parse_form('multipart/form-data; charset=utf-8; boundary="xyz"', body)[0].data == b"1"
+    assert parse_form('multipart/form-data; charset=utf-8; boundary="xyz"', body, MAX_FIELDS)[0].data == b"1"
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_a_quoted_boundary_and_other_headers():
 )
 def test_no_form(content_type, body, text):
     with pytest.raises(FormError, match=text):
-        parse_form(content_type, body)
+        parse_form(content_type, body, MAX_FIELDS)

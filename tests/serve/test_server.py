@@ -11,12 +11,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from export.bundle import BundleError, load_bundle
-from serve.engine import OnnxRuntimeEngine
-from serve.limits import Limits
-from serve.pipeline import Pipeline
+from export.bundle import BundleError
+from serve.metrics import Metrics
 from serve.server import Server, listen, url_of
 from serve.service import Service
+from serve.settings import Settings
 from train.errors import UserError
 
 LISTING_MODULES = (
@@ -73,7 +72,7 @@ def test_no_module_of_serve_imports_torch():
 
 
 def test_the_first_line_says_what_is_served_where(server):
-    assert server.banner.startswith("serving brightest-channel (cpu, 1 threads, onnxruntime ")
+    assert server.banner.startswith("serving bundle (fp32 on cpu, 1 threads, onnxruntime ")
     assert server.url.startswith("http://127.0.0.1:")
 
 
@@ -97,9 +96,8 @@ def failing_graph() -> onnx.ModelProto:
 
 
 def test_a_graph_that_does_not_run_ends_the_server(tmp_path, make_bundle, failing_graph):
-    bundle = load_bundle(make_bundle(tmp_path / "bundle", failing_graph))
-    service = Service(Pipeline(OnnxRuntimeEngine(bundle), bundle.manifest), Limits())
-    server = Server(service, listen("127.0.0.1", 0), log_level="critical")
+    service = Service({"only": make_bundle(tmp_path / "bundle", failing_graph)}, Settings(), Metrics())
+    server = Server(service, listen("127.0.0.1", 0))
     with pytest.raises(BundleError, match="the first inference failed"):
         server.run()
 
