@@ -1,6 +1,7 @@
 """What a Prometheus server scrapes: ``/metrics``, of one process or of several."""
 
 import asyncio
+import atexit
 import contextlib
 import os
 import shutil
@@ -36,7 +37,10 @@ class Metrics:
     def __init__(self) -> None:
         # Not with the module: what is imported before `shared_between_processes` counts for one process only.
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client.values import close_all_multiprocess_files
 
+        if _SHARED in os.environ:
+            atexit.register(close_all_multiprocess_files)
         self._registry = CollectorRegistry()
         self._state: Callable[[], State] | None = None
         self._models: dict[str, tuple[str, ...]] = {}
