@@ -14,7 +14,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from serve.options import argument_parser
 from train.command import command
 from train.errors import UserError
 
@@ -111,7 +110,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     description = f"Teacher, student, distilled student, bundle and server by the configs in {CONFIGS}, into {RUNS}."
-    return argument_parser("python -m serve.demo", description)
+    return argparse.ArgumentParser(prog="python -m serve.demo", description=description)
 
 
 if __name__ == "__main__":
