@@ -62,6 +62,7 @@ pre { margin: 14px 0 0; overflow-x: auto; font: 13px/1.5 ui-monospace, SFMono-Re
   .strip > div { grid-template-columns: 1fr 1fr; }
 }
 """
+_LARGEST_ROW = 6
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def legend(classes: Sequence[str], palette: Sequence[Colour]) -> str:
 
 
 def strip(caption: str, pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> str:
-    """Titled RGB pictures ``(H, W, 3)`` in a row, in two columns on a phone."""
+    """Titled RGB pictures ``(H, W, 3)`` in a row, or in more if they are many; in two columns on a phone."""
     figures = (
         f"<figure>{_image('jpeg', _jpeg(pixels), f'{caption}: {title}')}"
         f"<figcaption>{escape(title)}</figcaption></figure>"
@@ -164,7 +165,7 @@ def strip(caption: str, pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> st
     )
     return (
         f'<figure class="strip"><figcaption>{escape(caption)}</figcaption>'
-        f'<div style="--panels:{len(pictures)}">{"".join(figures)}</div></figure>'
+        f'<div style="--panels:{min(len(pictures), _LARGEST_ROW)}">{"".join(figures)}</div></figure>'
     )
 
 
