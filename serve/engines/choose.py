@@ -69,14 +69,14 @@ def _check_proven(bundle: Bundle, role: str) -> None:
 
 
 def _open(engine: EngineName, bundle: Bundle, role: str, threads: int) -> Engine:
+    if engine == "tensorrt":
+        from serve.engines.tensorrt import TensorRtEngine
+
+        return TensorRtEngine(bundle, role)
     if engine == "openvino":
         from serve.engines.openvino import OpenVinoEngine
 
         return OpenVinoEngine(bundle, role, threads)
     with installed():
         from serve.engines.onnx_runtime import OnnxRuntimeEngine
-    if engine == "onnxruntime":
-        return OnnxRuntimeEngine(bundle, role, threads)
-    if engine == "onnxruntime-cuda":
-        return OnnxRuntimeEngine(bundle, role, threads, device="cuda")
-    raise UserError(f"serving cannot run files of {engine} yet")
+    return OnnxRuntimeEngine(bundle, role, threads, device="cuda" if engine == "onnxruntime-cuda" else "cpu")

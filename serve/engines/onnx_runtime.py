@@ -59,8 +59,7 @@ class OnnxRuntimeEngine:
             ids, *rest = self._run(names, images)
         except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
             if _DEVICE_LOST.search(str(error)):
-                reason = " ".join(str(error).split())
-                raise DeviceError(f"the GPU is lost ({reason}): start the server again") from None
+                raise DeviceError.of(error) from None
             raise
         return Outputs(ids, rest[0] if rest else None)
 

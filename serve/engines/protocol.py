@@ -14,6 +14,11 @@ EngineName = Literal["auto", "onnxruntime", "onnxruntime-cuda", "openvino", "ten
 class DeviceError(UserError):
     """The device is lost, and every further inference on it: the server has to stop being ready."""
 
+    @classmethod
+    def of(cls, reason: object) -> "DeviceError":
+        """With what the library says, in one line."""
+        return cls(f"the GPU is lost ({' '.join(str(reason).split())}): start the server again")
+
 
 class Outputs(NamedTuple):
     """The answer to a batch, at the network's size. The arrays are the caller's own."""
@@ -57,3 +62,8 @@ class Engine(Protocol):
 def no_confidence(root: object) -> UserError:
     """The error of a confidence that is asked of files without."""
     return UserError(f"{root}: the bundle gives no confidence: export it with `python -m export.onnx … --confidence`")
+
+
+def no_memory(reason: object) -> UserError:
+    """The error of a batch that does not fit beside what the device holds; it goes on with others."""
+    return UserError(f"no memory left on the GPU ({reason}): serve smaller batches, or fewer bundles")

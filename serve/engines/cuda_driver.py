@@ -1,0 +1,60 @@
+"""What serving needs of the CUDA driver: memory, copies and one stream."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+LIBRARY = "libcuda.so.1"
+"""The driver itself, for the few functions that the libraries on top of it do not have."""
+NON_BLOCKING_STREAM = 1
+"""CU_STREAM_NON_BLOCKING in cuda.h: no waiting for the stream that libraries use when they are given none."""
+
+
+class Buffer(Protocol):
+    """Page-locked memory of the host, and as much of the device."""
+
+    host: NDArray[np.uint8]
+    address: int
+    """Of the device's memory."""
+
+    def free(self) -> None: ...
+
+
+class CudaDriver(Protocol):
+    """The first GPU, and one stream on it. All but `current` is called within it.
+
+    Every method raises `serve.engines.protocol.DeviceError` where the driver reports an error, and `UserError` where
+    there is no memory left.
+    """
+
+    runtime: str
+    """Library and version."""
+    stream: int
+    """The handle that TensorRT takes."""
+
+    def current(self) -> AbstractContextManager[None]:
+        """Make the device's primary context, which TensorRT uses as well, the current one of this thread."""
+        ...
+
+    def buffer(self, shape: Shape) -> Buffer:
+        """Memory for bytes of a shape."""
+        ...
+
+    def upload(self, buffer: Buffer) -> None:
+        """Host to device, in the stream."""
+        ...
+
+    def download(self, buffer: Buffer) -> None:
+        """Device to host, in the stream."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until the stream is done."""
+        ...
+
+    def close(self) -> None:
+        """Free the stream, after all buffers; outside of `current`."""
+        ...

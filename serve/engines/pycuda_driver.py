@@ -1,0 +1,84 @@
+"""The CUDA driver through pycuda (https://documen.tician.de/pycuda)."""
+
+import contextlib
+import ctypes
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve.engines.cuda_driver import LIBRARY, NON_BLOCKING_STREAM, Buffer, Shape
+from serve.engines.protocol import DeviceError, no_memory
+
+
+class PyCudaDriver:
+    """The first GPU; see `serve.engines.cuda_driver.CudaDriver`. ``cuda`` is the module `pycuda.driver`."""
+
+    def __init__(self, cuda: Any) -> None:
+        self.runtime = f"pycuda {version('pycuda')}"
+        self._cuda = cuda
+        with self._errors():
+            cuda.init()
+            self._context = cuda.Device(0).retain_primary_context()
+        with self.current():
+            self._stream = cuda.Stream(NON_BLOCKING_STREAM)
+            self.stream: int = self._stream.handle
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        with self._errors():
+            self._context.push()
+            try:
+                yield
+            finally:
+                self._cuda.Context.pop()
+
+    def buffer(self, shape: Shape) -> Buffer:
+        with self._errors():
+            return _Buffer(self._cuda, shape)
+
+    def upload(self, buffer: Buffer) -> None:
+        with self._errors():
+            self._cuda.memcpy_htod_async(buffer.address, buffer.host, self._stream)
+
+    def download(self, buffer: Buffer) -> None:
+        with self._errors():
+            self._cuda.memcpy_dtoh_async(buffer.host, buffer.address, self._stream)
+
+    def synchronize(self) -> None:
+        with self._errors():
+            self._stream.synchronize()
+
+    def close(self) -> None:
+        with self.current():
+            del self._stream
+        self._context.detach()
+        # To detach a context pycuda makes it the current one, and leaves it so if it is the primary one.
+        ctypes.CDLL(LIBRARY).cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._cuda.MemoryError as error:
+            raise no_memory(error) from None
+        except self._cuda.Error as error:
+            raise DeviceError.of(error) from None
+
+
+class _Buffer:
+    def __init__(self, cuda: Any, shape: Shape) -> None:
+        self.host: NDArray[np.uint8] = cuda.pagelocked_empty(shape, np.uint8)
+        self._pinned: Any = self.host.base
+        try:
+            self._device = cuda.mem_alloc(self.host.nbytes)
+        except Exception:
+            self._pinned.free()
+            raise
+        self.address = int(self._device)
+
+    def free(self) -> None:
+        self._device.free()
+        self._pinned.free()

@@ -1,0 +1,108 @@
+"""A TensorRT plan on the GPU it was built for."""
+
+import contextlib
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundle import Bundle, BundleError
+from export.manifest import InputSpec, Profile
+from export.tensorrt.flavour import load_tensorrt
+from export.tensorrt.gpu import this_gpu
+from export.tensorrt.log import Log
+from export.tensorrt.target import check_plan
+from serve.engines.cuda_driver import Shape
+from serve.engines.cuda_library import open_driver
+from serve.engines.plan_at_shape import PlanAtShape
+from serve.engines.protocol import DeviceError, Outputs, no_confidence
+from train.errors import UserError
+
+MOST_SHAPES = 8
+"""Input shapes that keep their memory on the GPU."""
+
+
+class TensorRtEngine:
+    """A bundle's plan. One inference at a time: a second thread waits, the GPU has no use for it.
+
+    Raises:
+        BundleError: the plan is for another GPU or TensorRT, or TensorRT cannot load it.
+        UserError: TensorRT, or a library for the CUDA driver, is not installed.
+    """
+
+    name = "tensorrt"
+
+    def __init__(self, bundle: Bundle, role: str) -> None:
+        check_plan(bundle, role)
+        record, path, gpu = bundle.record(role), bundle.file(role), this_gpu()
+        assert record.built_for is not None
+        assert gpu is not None
+        trt = load_tensorrt(record.built_for.flavour)
+        self._driver = open_driver()
+        self.role, self.precision, self.device, self.threads = role, record.precision, gpu.name, 1
+        self.runtime = f"{record.runtime} {trt.__version__}, {self._driver.runtime}"
+        self._root, self._manifest, self._profiles = bundle.root, bundle.manifest, record.built_for.profiles
+        self.largest_batch: int | None = _largest_batch(self._profiles, bundle.manifest.input)
+        self._log = Log(trt)
+        self._shapes: OrderedDict[Shape, PlanAtShape] = OrderedDict()
+        self._one_at_a_time = threading.Lock()
+        with self._driver.current():
+            self._runtime = trt.Runtime(self._log.logger)
+            engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
+        if engine is None:
+            self._driver.close()
+            raise BundleError(f"{path}: {self.runtime} cannot load it ({self._log.first_error()}): build it again")
+        self._engine = engine
+
+    def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
+        """RGB ``(N, h, w, 3)`` to class ids."""
+        output = self._manifest.output
+        if confidence and output.confidence is None:
+            raise no_confidence(self._root)
+        names = [output.name, output.confidence] if confidence and output.confidence else [output.name]
+        with self._one_at_a_time:
+            self._log.messages.clear()  # or a server would keep them for ever
+            self._log.errors.clear()
+            try:
+                with self._driver.current():
+                    ids, *rest = self._at(images.shape).run(images, names)
+            except DeviceError as error:
+                raise DeviceError(f"{error}; {self._log.first_error()}") if self._log.errors else error from None
+        return Outputs(ids, rest[0] if rest else None)
+
+    def close(self) -> None:
+        """Give the GPU's memory back, if the GPU still answers."""
+        with contextlib.suppress(DeviceError):
+            with self._driver.current():
+                for at_shape in self._shapes.values():
+                    at_shape.free()
+                self._shapes.clear()
+                del self._engine, self._runtime
+            self._driver.close()
+
+    def _at(self, shape: Shape) -> PlanAtShape:
+        if shape not in self._shapes:
+            profile = self._profile(shape)
+            while len(self._shapes) >= MOST_SHAPES:
+                self._shapes.popitem(last=False)[1].free()
+            self._shapes[shape] = PlanAtShape(self._driver, self._engine, self._manifest, shape, profile)
+        self._shapes.move_to_end(shape)
+        return self._shapes[shape]
+
+    def _profile(self, shape: Shape) -> int:
+        for index, profile in enumerate(self._profiles):
+            if _takes(profile, shape):
+                return index
+        takes = " or ".join(f"{profile.min} to {profile.max}" for profile in self._profiles)
+        raise UserError(f"the plan takes images of {takes}, not {shape}: build it with a --profile that does")
+
+
+def _largest_batch(profiles: list[Profile], spec: InputSpec) -> int:
+    """Of the profiles that take the network's own size, or of all where none does."""
+    fitting = [each for each in profiles if _takes(each, (each.max[0], spec.height, spec.width, 3))]
+    return max(each.max[0] for each in fitting or profiles)
+
+
+def _takes(profile: Profile, shape: Shape) -> bool:
+    return all(low <= size <= high for low, size, high in zip(profile.min, shape, profile.max, strict=True))
