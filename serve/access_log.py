@@ -13,7 +13,7 @@ from serve.request_id import request_id_of
 from serve.timing import StageTimes
 
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Paths logged as ``debug``: an orchestrator asks them every second."""
+"""Paths logged as ``debug`` and not counted: an orchestrator asks them every second."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class AccessLog:
             await self._app(scope, receive, watch)
         finally:
             record.seconds = time.perf_counter() - start
-            if self._observe is not None:
+            if self._observe is not None and scope["path"] not in QUIET:
                 self._observe(record)
             _write_line(scope, record)
 

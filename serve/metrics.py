@@ -36,9 +36,10 @@ class Metrics:
 
     def __init__(self) -> None:
         # Not with the module: what is imported before `shared_between_processes` counts for one process only.
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
         from prometheus_client.values import close_all_multiprocess_files
 
+        disable_created_metrics()  # a third of the text, for what rate() finds out itself
         if _SHARED in os.environ:
             atexit.register(close_all_multiprocess_files)
         self._registry = CollectorRegistry()

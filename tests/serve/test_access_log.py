@@ -88,13 +88,14 @@ def test_a_line_says_who_what_and_how_long(
     }
 
 
-def test_health_checks_are_quiet_and_still_counted(
+def test_health_checks_are_neither_logged_nor_counted(
     client: httpx.Client, observed: list[RequestRecord], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     client.get("/healthz")
-    assert access_lines(caplog, observed) == []
-    assert [record.status for record in observed] == [200]
+    client.get("/absent")
+    assert [line.getMessage().split()[1] for line in access_lines(caplog, observed)] == ["/absent"]
+    assert [record.status for record in observed] == [404]
 
 
 def test_a_bug_is_logged_as_500(
