@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.preprocess import postprocess
+from serve.benchmark.connection import Target, post_message
 from serve.benchmark.measurement import WHOLE_REQUEST, Measurement, Plan, repeat
 from serve.benchmark.requests import TIMEOUT_S
 from serve.timing import StageTimes
@@ -55,6 +56,42 @@ def measure_kserve(url: str, name: str, images: list[bytes], plan: Plan, where: 
 
 def infer(client: httpx.Client, model: Model, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """RGB ``(1, height, width, 3)`` to class ids ``(1, height, width)``; `UserError` if the server refuses."""
+    headers, body = _request(model, image)
+    answer = _ask(client, "POST", _path(model), content=body, headers=headers)
+    try:
+        length = int(answer.headers[JSON_LENGTH])
+        return np.frombuffer(answer.content, np.uint8, offset=length).reshape(image.shape[:3])
+    except (KeyError, ValueError):
+        raise UserError(
+            f"{answer.request.url}: no class ids of {model.height}x{model.width} as bytes in the answer: the server "
+            "needs the binary tensor data extension"
+        ) from None
+
+
+def infer_target(url: str, name: str, images: list[bytes]) -> Target:
+    """Requests that bring the images as tensors of the network's size, made beforehand.
+
+    Raises:
+        UserError: as `measure_kserve`.
+    """
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        model = _model(client, name)
+    messages = []
+    for image in images:
+        headers, body = _request(model, _tensor(model, decode_image(image).pixels))
+        messages.append(post_message(url, _path(model), body, headers))
+    return Target(url, messages, TIMEOUT_S)
+
+
+def _path(model: Model) -> str:
+    return f"/v2/models/{model.name}/infer"
+
+
+def _tensor(model: Model, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(resize_image(pixels, (model.height, model.width))[None])
+
+
+def _request(model: Model, image: NDArray[np.uint8]) -> tuple[dict[str, str], bytes]:
     request = {
         "inputs": [
             {
@@ -68,15 +105,7 @@ def infer(client: httpx.Client, model: Model, image: NDArray[np.uint8]) -> NDArr
     }
     head = json.dumps(request).encode()
     headers = {JSON_LENGTH: str(len(head)), "Content-Type": "application/octet-stream"}
-    answer = _ask(client, "POST", f"/v2/models/{model.name}/infer", content=head + image.tobytes(), headers=headers)
-    try:
-        length = int(answer.headers[JSON_LENGTH])
-        return np.frombuffer(answer.content, np.uint8, offset=length).reshape(image.shape[:3])
-    except (KeyError, ValueError):
-        raise UserError(
-            f"{answer.request.url}: no class ids of {model.height}x{model.width} as bytes in the answer: the server "
-            "needs the binary tensor data extension"
-        ) from None
+    return headers, head + image.tobytes()
 
 
 def _scopes(model: Model, where: str) -> dict[str, str]:
@@ -95,7 +124,7 @@ def _sample(client: httpx.Client, model: Model, image: bytes) -> StageTimes:
         with times.measure("decode"):
             pixels = decode_image(image).pixels
         with times.measure("preprocess"):
-            tensor = np.ascontiguousarray(resize_image(pixels, (model.height, model.width))[None])
+            tensor = _tensor(model, pixels)
         with times.measure(_HTTP):
             ids = infer(client, model, tensor)
         with times.measure("postprocess"):

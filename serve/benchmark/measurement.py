@@ -34,6 +34,7 @@ class Measurement(BaseModel):
     p50_ms: float
     p90_ms: float
     p99_ms: float
+    max_ms: float
 
     @classmethod
     def of(
@@ -41,7 +42,7 @@ class Measurement(BaseModel):
     ) -> "Measurement":
         """From all times of a stage, the plan's warm-up first."""
         counted = times_ms[plan.warmup :]
-        p50, p90, p99 = (round(float(value), 3) for value in np.percentile(counted, [50, 90, 99]))
+        p50, p90, p99, longest = (round(float(value), 3) for value in np.percentile(counted, [50, 90, 99, 100]))
         return cls(
             stage=stage,
             scope=scope,
@@ -52,6 +53,7 @@ class Measurement(BaseModel):
             p50_ms=p50,
             p90_ms=p90,
             p99_ms=p99,
+            max_ms=longest,
         )
 
 

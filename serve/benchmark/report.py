@@ -1,18 +1,19 @@
-"""Show measurements as a table, keep them as JSON, and record the inference in the bundle."""
+"""All that a benchmark found: as tables, as JSON, and the inference in the bundle's manifest."""
 
 import platform
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from export.bundle import Bundle, update_file
-from export.manifest import DEFAULT_ROLE, FileRecord, Latency
+from export.manifest import FileRecord, Latency
+from serve.benchmark.console import table_console
 from serve.benchmark.measurement import Measurement
-from serve.engine import Engine
-from serve.options import available_cores
+from serve.benchmark.point import LoadPoint
+from serve.engines.protocol import Engine
+from serve.settings import available_cores
 
 
 class Report(BaseModel):
@@ -23,7 +24,10 @@ class Report(BaseModel):
     runtime: str | None = Field(description="library and version; null where a server does not say")
     machine: str = Field(description="the processor this program ran on")
     images: int = Field(description="different images, sent in turn")
-    measurements: list[Measurement]
+    measurements: list[Measurement] = Field(description="one image after the other")
+    points: list[LoadPoint] = Field(default=[], description="levels of load")
+    knees: dict[str, float] = Field(default={}, description="by loop, the level at the knee of its curve")
+    notes: list[str] = Field(default=[], description="what could not be measured, and what to beware of")
 
 
 def machine() -> str:
@@ -32,20 +36,21 @@ def machine() -> str:
 
 
 def show(report: Report) -> None:
-    """Print a table, and below it what each row is the time of."""
-    console = Console()
+    """Print the tables, and below them what each row is the time of."""
+    console = table_console()
     by = f"{report.device}, {report.runtime}, " if report.device else ""
     table = Table(title=f"{report.target} ({by}{report.images} images)", title_justify="left", box=box.SIMPLE)
     table.add_column("ms", no_wrap=True)
-    for column in ("p50", "p90", "p99", "batch", "threads", "warm-up", "samples"):
+    for column in ("p50", "p90", "p99", "max", "batch", "threads", "warm-up", "samples"):
         table.add_column(column, justify="right")
     for row in report.measurements:
-        times = (f"{value:.2f}" for value in (row.p50_ms, row.p90_ms, row.p99_ms))
+        times = (f"{value:.2f}" for value in (row.p50_ms, row.p90_ms, row.p99_ms, row.max_ms))
         table.add_row(row.stage, *times, str(row.batch), str(row.threads or "-"), str(row.warmup), str(row.samples))
     console.print(table)
     for row in report.measurements:
         console.print(f"{row.stage}: {row.scope}", highlight=False, soft_wrap=True)
-    console.print(f"on: {report.machine}", highlight=False, soft_wrap=True)
+    for line in (f"on: {report.machine}", *report.notes):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def write_json(report: Report, path: Path) -> None:
@@ -70,7 +75,7 @@ def record_latency(bundle: Bundle, engine: Engine, inference: Measurement) -> No
         others = [entry for entry in record.latency if _key(entry) != _key(latency)]
         return record.model_copy(update={"latency": [*others, latency]})
 
-    update_file(bundle.root, DEFAULT_ROLE, bundle.record(DEFAULT_ROLE).sha256, add)
+    update_file(bundle.root, engine.role, bundle.record(engine.role).sha256, add)
 
 
 def _key(latency: Latency) -> tuple[str, str, str, int]:

@@ -1,40 +1,44 @@
-"""Time whole requests over HTTP, from the client's side."""
+"""Time whole requests over HTTP one after the other, from the client's side."""
 
-import threading
+import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 
+from serve.benchmark.connection import Target, post_message
+from serve.benchmark.load import OK, Exchange, Sender
 from serve.benchmark.measurement import WHOLE_REQUEST, Measurement, Plan, repeat
-from serve.server import Server, listen, url_of
-from serve.service import Service
-from serve.timing import STAGES, StageTimes, parse_server_timing
+from serve.timing import STAGES, parse_server_timing
 from train.errors import UserError
 
 TIMEOUT_S = 60.0
+PATH = "/segment"
+_HEADERS = {"Accept": "image/png", "Content-Type": "application/octet-stream"}
 _SCOPE = "one client, one kept-open connection: from the POST of one image to the last byte of the class map"
 
 
-def measure_requests(url: str, images: list[bytes], plan: Plan, where: str) -> tuple[Measurement, list[Measurement]]:
-    """The whole request, and the stages as the server timed them (its ``Server-Timing`` header).
+def segment_target(url: str, images: list[bytes]) -> Target:
+    """Requests of the images' class maps, after one to see that the server gives them.
 
     Raises:
         UserError: the server cannot be reached, or refuses an image.
     """
-    whole: list[float] = []
-    server: list[StageTimes] = []
+    target = Target(url, [post_message(url, PATH, image, _HEADERS) for image in images], TIMEOUT_S)
     with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        for image in images:
+            _check(client, image)
+    return target
 
-        def sample(index: int) -> None:
-            times = StageTimes()
-            with times.measure(WHOLE_REQUEST):
-                answer = _post(client, images[index % len(images)])
-            whole.append(times[WHOLE_REQUEST])
-            server.append(parse_server_timing(answer.headers.get("server-timing", "")))
 
-        repeat("requests", plan, sample)
+def measure_requests(target: Target, plan: Plan, where: str) -> tuple[Measurement, list[Measurement]]:
+    """The whole request, and the stages as the server timed them (its ``Server-Timing`` header).
+
+    Raises:
+        UserError: a request got no answer.
+    """
+    exchanges = _one_after_the_other(target, plan)
+    whole = [exchange.latency_ms for exchange in exchanges]
+    server = [parse_server_timing(exchange.server_timing) for exchange in exchanges]
     stages = [
         Measurement.of(stage, "as the server timed it", [sample[stage] for sample in server], plan, threads=None)
         for stage in STAGES
@@ -43,28 +47,30 @@ def measure_requests(url: str, images: list[bytes], plan: Plan, where: str) -> t
     return Measurement.of(WHOLE_REQUEST, f"{_SCOPE}; {where}", whole, plan, threads=None), stages
 
 
-@contextmanager
-def serving(service: Service) -> Iterator[str]:
-    """A real server on a free loopback port of this process: its URL. Ends with the block."""
-    listener = listen("127.0.0.1", 0)
-    server = Server(service, listener, log_level="error")
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+def _one_after_the_other(target: Target, plan: Plan) -> list[Exchange]:
+    exchanges: list[Exchange] = []
+    loop = asyncio.new_event_loop()
+    sender = Sender(target)
+
+    def sample(turn: int) -> None:
+        exchange = loop.run_until_complete(sender.exchange(turn, time.perf_counter()))
+        if exchange.outcome != OK:
+            raise UserError(f"{target.url}{PATH}: request {turn}: {exchange.outcome}")
+        exchanges.append(exchange)
+
     try:
-        url = url_of(listener)
-        while thread.is_alive() and httpx.get(f"{url}/readyz", timeout=TIMEOUT_S).status_code != 200:
-            time.sleep(0.01)
-        yield url
+        repeat("requests", plan, sample)
     finally:
-        server.stop()
-        thread.join()
+        sender.close()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+    return exchanges
 
 
-def _post(client: httpx.Client, image: bytes) -> httpx.Response:
+def _check(client: httpx.Client, image: bytes) -> None:
     try:
-        answer = client.post("/segment", content=image, headers={"Accept": "image/png"})
+        answer = client.post(PATH, content=image, headers=_HEADERS)
     except httpx.HTTPError as error:
         raise UserError(f"{client.base_url}: {error}: is `python -m serve` running there?") from None
-    if answer.status_code != 200:
+    if answer.status_code != httpx.codes.OK:
         raise UserError(f"{answer.request.url}: status {answer.status_code}: {answer.text[:200]}")
-    return answer

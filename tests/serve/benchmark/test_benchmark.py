@@ -10,7 +10,7 @@ import pytest
 from export.bundle import load_bundle
 from serve.benchmark.__main__ import main
 from serve.benchmark.measurement import Measurement, Plan
-from serve.timing import STAGES
+from serve.benchmark.stages import STAGES
 from train.errors import UserError
 
 FEW = ("--samples", "5", "--warmup", "2", "--threads", "1")
@@ -36,15 +36,27 @@ def test_a_bundle_is_timed_stage_by_stage_and_over_http(benchmark, bundle, stree
     benchmark(bundle, "--image", street, "--json", tmp_path / "times.json", "--batch", 3, *FEW)
     report = json.loads((tmp_path / "times.json").read_text())
     rows = {row["stage"]: row for row in report["measurements"]}
-    assert list(rows) == [*STAGES, "whole request"]
+    assert list(rows) == [*STAGES, "engine alone", "+ pre- and postprocess", "+ decode and encode", "whole request"]
     for row in rows.values():
         assert (row["warmup"], row["samples"]) == (2, 5)
-        assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"]
+        assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"] <= row["max_ms"]
+    alone, engine_and_more, everything = (rows[name]["max_ms"] for name in list(rows)[-4:-1])
+    assert alone < engine_and_more < everything
     assert rows["inference"]["batch"] == 3
     assert rows["inference"]["scope"].startswith("batch 3, 48x64")
     assert rows["decode"]["batch"] == rows["whole request"]["batch"] == 1
     table = capsys.readouterr().out
-    for text in (*rows, "p50", "p90", "p99", "threads", "warm-up", "samples", *(row["scope"] for row in rows.values())):
+    for text in (
+        *rows,
+        "p50",
+        "p90",
+        "p99",
+        "max",
+        "threads",
+        "warm-up",
+        "samples",
+        *(row["scope"] for row in rows.values()),
+    ):
         assert text in table
 
 
@@ -53,7 +65,7 @@ def test_a_running_server_is_timed_from_both_sides(benchmark, server, street, tm
     report = json.loads((tmp_path / "times.json").read_text())
     rows = {row["stage"]: row for row in report["measurements"]}
     assert report["target"] == server.url
-    assert list(rows) == [*STAGES, "whole request"]
+    assert set(rows) == {*STAGES, "queue", "whole request"}
     assert rows["whole request"]["p50_ms"] > sum(rows[stage]["p50_ms"] for stage in STAGES) / 2
     assert rows["inference"]["scope"] == "as the server timed it"
 
@@ -88,7 +100,14 @@ def test_percentiles_leave_out_the_warm_up():
             "http://127.0.0.1:9.*is `python -m serve` running there",
         ),
         (("--url", "http://127.0.0.1:9", "--write"), "leave out --url"),
-        (("--url", "nonsense", "--image", "STREET"), "nonsense"),
+        (("--url", "nonsense", "--image", "STREET"), "--url nonsense: not a URL like http"),
+        (("BUNDLE", "--image", "STREET", "--plot", "x.png"), "--plot shows levels of load: add --concurrency"),
+        (("BUNDLE", "--image", "STREET", "--window", "0"), "--window 0: more than 0 seconds"),
+        (("--url", "http://127.0.0.1:9", "--server", "--workers 2"), "leave out --url"),
+        (
+            ("BUNDLE", "--image", "STREET", *FEW, "--server", "--workers 0"),
+            "-m serve .* did not start: see its message",
+        ),
         (("nowhere", "--image", "STREET"), "no bundle here"),
     ],
 )
@@ -102,5 +121,5 @@ def test_a_mistake_is_one_line(benchmark, bundle, street, arguments, message):
 def test_a_server_that_refuses_is_quoted(benchmark, small_server, encode, image, tmp_path):
     large = tmp_path / "large.png"
     large.write_bytes(encode(image.repeat(3, 0).repeat(3, 1)))
-    with pytest.raises(UserError, match=r"status 413: .*more than the limit of 10000"):
+    with pytest.raises(UserError, match=r"status 413: .*10000"):
         benchmark("--url", small_server.url, "--image", large, *FEW)

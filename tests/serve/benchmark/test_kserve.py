@@ -84,7 +84,10 @@ def test_the_way_from_image_to_class_ids_is_timed(
         (("--url", "URL", "--model", "model"), "--model model: .*add --protocol kserve"),
         (("--url", "URL", "--protocol", "kserve", "--model", "other"), r"status 404: .*is not found"),
         (("--url", "http://127.0.0.1:9", "--protocol", "kserve", "--model", "model"), "is a KServe v2 server running"),
-        (("--url", "URL", "--protocol", "kserve", "--model", "model", "--batch", "2"), "--batch are for a BUNDLE"),
+        (
+            ("--url", "URL", "--protocol", "kserve", "--model", "model", "--batch", "2"),
+            "--batch and --server are for a BUNDLE",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(
