@@ -1,8 +1,12 @@
 """Batch norm over the images of all processes."""
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from train.processes import total
 
@@ -18,6 +22,25 @@ def synchronise(network: nn.Module, device: torch.device) -> None:
             setattr(network, name, SynchronisedBatchNorm(child))
         else:
             synchronise(child, device)
+
+
+def statistics(network: nn.Module) -> list[Tensor]:
+    """Running means and variances."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    return [value for norm in norms for value in (norm.running_mean, norm.running_var) if value is not None]
+
+
+@contextlib.contextmanager
+def without_statistics(network: nn.Module) -> Iterator[None]:
+    """Batch norms normalise, and remember nothing of it."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):
@@ -51,9 +74,10 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+        if not self.track_running_stats or self.running_mean is None or self.running_var is None:
             return
-        self.num_batches_tracked += 1
-        momentum = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+        momentum = 0.1 if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean.to(self.running_mean), momentum)
         self.running_var.lerp_(variance.to(self.running_var), momentum)

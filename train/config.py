@@ -20,14 +20,21 @@ class LoopConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     steps: int = Field(default=1000, gt=0, description="optimiser steps of the whole run")
-    batch_size: int = Field(default=8, gt=0, description="images a step")
+    batch_size: int = Field(default=8, gt=0, description="images a step, of all processes together")
+    accumulate: int = Field(
+        default=1, gt=0, description="parts that a process's images go through the networks in; the gradient is theirs"
+    )
     eval_every: int = Field(default=200, gt=0, description="steps between evaluations on the val split")
     save_every: int = Field(default=100, gt=0, description="steps between checkpoints")
     log_every: int = Field(default=20, gt=0, description="steps between lines in metrics.jsonl")
-    workers: int = Field(default=1, ge=0, description="processes that decode and augment")
+    workers: int = Field(default=1, ge=0, description="processes that decode and augment, for each that trains")
     threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0: as many as cores")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU if there is one")
     amp: bool = Field(default=True, description="mixed precision on a GPU (bf16, or fp16 where there is none)")
+    sync_batchnorm: bool = Field(
+        default=True, description="several processes: batch norm over the images of all, not over each one's own"
+    )
+    compile: bool = Field(default=False, description="torch.compile student and teacher: slower first steps, then less")
     channels_last: bool = Field(default=True, description="memory format of images and networks")
 
 

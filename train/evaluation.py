@@ -60,7 +60,7 @@ def predictions(
 def evaluate(network: SegmentationNetwork, dataset: Dataset, size: Size) -> ConfusionMatrix:
     """The confusion matrix of a network over a whole split, at the resolution of the labels.
 
-    Processes share the split, a batch each in turn, so that the same images are predicted together in any number of them.
+    Processes share the split, a batch each in turn: the same images are predicted together in any number of them.
     """
     matrix = ConfusionMatrix(len(dataset.classes))
     own = [index for index in range(len(dataset)) if index // _BATCH % processes.count() == processes.rank()]

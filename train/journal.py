@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from train import processes
 from train.meter import Meter
 from train.run_directory import RunDirectory
 from train.trackers import Trackers
@@ -17,6 +18,8 @@ class Journal:
 
     def write(self, step: int, **values: Any) -> None:
         """A line about what happened after ``step`` finished steps."""
+        if not processes.is_first():
+            return
         record = {"step": step, **values, **self._meter.read()}
         self._run.log(record)
         self._trackers.log(record)

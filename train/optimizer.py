@@ -15,7 +15,7 @@ class OptimizerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["sgd", "adamw"] = Field(default="adamw", description="optimiser")
-    lr: float = Field(default=2e-3, gt=0, description="peak learning rate")
+    lr: float = Field(default=2e-3, gt=0, description="peak learning rate, of the whole batch: it is never scaled")
     weight_decay: float = Field(default=1e-2, ge=0, description="decay of weights; not of biases and normalisations")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="momentum of sgd")
     schedule: Literal["poly", "cosine"] = Field(default="poly", description="shape of the decay to zero")

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -73,9 +73,23 @@ def wait() -> None:
             distributed.barrier()
 
 
-def any_of(flag: bool, device: torch.device) -> bool:
-    """Whether the flag is set in any of them; all must ask. A GPU's tensors are exchanged fastest."""
-    return bool(total(torch.tensor(int(flag), device=device))) if count() > 1 else flag
+def largest(number: int) -> int:
+    """The largest number that one of them has."""
+    if count() == 1:
+        return number
+    found = torch.tensor(number)
+    with _together():
+        distributed.all_reduce(found, distributed.ReduceOp.MAX)
+    return int(found)
+
+
+def from_first(item: Item) -> Item:
+    """What the first one has."""
+    found: list[Any] = [item]
+    if count() > 1:
+        with _together():
+            distributed.broadcast_object_list(found, 0)
+    return found[0]  # type: ignore[no-any-return]
 
 
 def gathered(items: list[Item]) -> list[Item]:
@@ -123,24 +137,25 @@ def part_of_mean(mean: Tensor, over: Tensor) -> Tensor:
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Give all of them the mean of their gradients, in one exchange."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if count() == 1 or not gradients:
-        return
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    with _together():
-        distributed.all_reduce(flat)
-    flat /= count()
-    parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-    for gradient, part in zip(gradients, parts, strict=True):
-        gradient.copy_(part.view_as(gradient))
+    if count() > 1 and gradients:
+        _exchange(gradients, lambda flat: distributed.all_reduce(flat.div_(count())))
+
+
+def take_from_first(tensors: Iterable[Tensor]) -> None:
+    """Give all of them the first one's values, in one exchange."""
+    found = list(tensors)
+    if count() > 1 and found:
+        _exchange(found, lambda flat: distributed.broadcast(flat, 0))
 
 
 @torch.no_grad()
-def take_from_first(tensors: Iterable[Tensor]) -> None:
-    """Give all of them the first one's values."""
-    if count() > 1:
-        with _together():
-            for tensor in tensors:
-                distributed.broadcast(tensor, 0)
+def _exchange(tensors: list[Tensor], change: Callable[[Tensor], Any]) -> None:
+    """Change tensors of one type in place, all as one."""
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    with _together():
+        change(flat)
+    for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(part.view_as(tensor))
 
 
 @contextlib.contextmanager

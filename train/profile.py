@@ -8,12 +8,13 @@ from contextlib import contextmanager
 import torch
 from rich.table import Table
 
+from train import processes
 from train.data.batches import Batch
 from train.errors import UserError
 from train.losses.registry import LossSum
 from train.progress import progress
 from train.session import Session
-from train.step import begin, update
+from train.step import begin, exchange, update
 from train.views import assemble, shown, taught
 
 STEPS = 20
@@ -56,6 +57,8 @@ def profile(session: Session) -> dict[str, float]:
     """Train some steps; the median milliseconds of each part of one. A loss's part holds its way back to the taps."""
     if session.config.loop.steps < STEPS + _WARMUP:
         raise UserError(f"loop.steps: {session.config.loop.steps}: profile times {STEPS + _WARMUP} steps: give more")
+    if session.config.loop.accumulate > 1:
+        raise UserError("loop.accumulate: profile times steps that are not divided: add --loop.accumulate 1")
     times, batches = StepTimes(session.device), session.batches()
     for _ in progress(range(STEPS + _WARMUP), "profile", STEPS + _WARMUP):
         times.next_step()
@@ -96,9 +99,9 @@ def _timed_step(session: Session, batch: Batch, times: StepTimes) -> None:
     begin(session)
     with session.precision.autocast():
         with times.part("teacher"):
-            teacher = taught(batch, session.teacher, needs)
+            teacher = taught(batch, session.teaching, needs, session.teaching_context())
         with times.part("student forward"):
-            student = shown(batch, state.model, needs)
+            student = shown(batch, session.student, needs)
         leaves = student.map(lambda found: found.detach().requires_grad_())
         seen = assemble(batch, leaves, teacher, state.model, needs)
         for key in state.losses.configs:
@@ -109,5 +112,8 @@ def _timed_step(session: Session, batch: Batch, times: StepTimes) -> None:
         pairs = list(zip(student.maps(), leaves.maps(), strict=True))
         reached = [found for found, leaf in pairs if leaf.grad is not None]
         torch.autograd.backward(reached, [leaf.grad for _, leaf in pairs if leaf.grad is not None])
+    if processes.count() > 1:
+        with times.part("exchange"):
+            exchange(session)
     with times.part("optimiser"):
         update(session)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import torch
 from torch import Tensor
 
+from train import processes
 from train.broken import BrokenSamples
 from train.checkpoint import load_run
 from train.config import RunConfig
@@ -32,7 +33,7 @@ def train(config: RunConfig) -> RunDirectory:
     run, state, loop = session.run, session.state, config.loop
     with (
         TrainingProgress(config.name, state.step, loop.steps, loop.batch_size, loop.log_every) as progress,
-        Trackers(config.trackers, run, state.step, progress.say) as trackers,
+        Trackers(config.trackers if processes.is_first() else [], run, state.step, progress.say) as trackers,
         Interruption() as interruption,
     ):
         journal = Journal(run, trackers)
@@ -40,26 +41,35 @@ def train(config: RunConfig) -> RunDirectory:
             progress.say(line)
         known = [record["broken"] for record in run.records() if "broken" in record]
         broken = BrokenSamples(len(session.train_set), known)
+        unread: list[str] = []
         for batch in session.batches():
-            _report(session, progress, journal, broken.add(batch.broken))
+            unread += batch.broken
+            if processes.count() == 1 or state.step % loop.log_every == 0:
+                _report(session, progress, journal, broken.add(tuple(processes.gathered(unread))))
+                unread = []
             terms = train_step(session, batch)
             finished = state.step == loop.steps
+            stopped = processes.largest(interruption.number or 0)
             _log(session, progress, journal, terms, always=finished)
             is_best = False
             if state.step % loop.eval_every == 0 or finished:
                 is_best = _evaluate(session, progress, journal)
-            if state.step % loop.save_every == 0 or is_best or finished or interruption.number:
+            if state.step % loop.save_every == 0 or is_best or finished or stopped:
                 _check_weights(session)
                 links: list[Which] = ["best", "last"] if is_best else ["last"]
-                run.save(state.step, state.evaluated.state_dict(), state.state_dict(), links)
-            if interruption.number:
-                raise _interrupted(session, interruption.number)
+                if processes.is_first():
+                    run.save(state.step, state.evaluated.state_dict(), state.state_dict(), links)
+            if stopped:
+                processes.wait()  # for the checkpoint
+                raise _interrupted(session, stopped)
+        _report(session, progress, journal, broken.add(tuple(processes.gathered(unread))))
         if broken:
             progress.say(f"{len(broken)} broken samples were skipped: they are listed in {run.metrics}")
-    best = load_run(run.root).network
-    session.place(best)
-    report = write_report(run, best, session.val_set, config.data.size, session.teacher)
-    print(f"report: {report}")
+    if processes.is_first():
+        best = load_run(run.root).network
+        session.place(best)
+        report = write_report(run, best, session.val_set, config.data.size, session.teacher)
+        print(f"report: {report}")
     return run
 
 

@@ -1,16 +1,21 @@
 """All parts of a training run, built from its config and on their device."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from train import processes
+from train.batch_norm import synchronise
 from train.checkpoint import TrainingState, check_classes, load_run
 from train.config import RunConfig
-from train.data.batches import Batch, training_batches
+from train.data.batches import Batch, Share, training_batches
 from train.data.dataset import Dataset
 from train.data.neighbour import open_neighbours
 from train.data.open import open_dataset
@@ -21,7 +26,7 @@ from train.losses.registry import LossSum, combined_needs
 from train.models.build import build_model
 from train.models.network import SegmentationNetwork
 from train.models.tap_shapes import TapShape, TapShapes, tap_shapes
-from train.models.taps import Tap
+from train.models.taps import MODULE, Tap
 from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.resumption import Resumption, resume
@@ -44,18 +49,44 @@ class Session:
     resumption: Resumption | None = None
     """Where it goes on from; None: at its first step."""
 
+    @cached_property
+    def student(self) -> SegmentationNetwork:
+        """The network that is trained, as a step runs it."""
+        return self._as_run(self.state.model)
+
+    @cached_property
+    def teaching(self) -> SegmentationNetwork | None:
+        """The teacher, as a step runs it."""
+        return None if self.teacher is None else self._as_run(self.teacher)
+
+    def _as_run(self, network: SegmentationNetwork) -> SegmentationNetwork:
+        return cast(SegmentationNetwork, torch.compile(network)) if self.config.loop.compile else network
+
+    def teaching_context(self) -> AbstractContextManager[object]:
+        """Of the teacher's forward pass."""
+        teacher = self.config.teacher
+        return self.precision.of_teacher(teacher.precision if teacher else "run").autocast()
+
     @property
     def device(self) -> torch.device:
         """Where the networks are."""
         return self.precision.device
 
     def batches(self) -> Iterator[Batch]:
-        """The batches of the steps that are left, on the device."""
-        loop, seed = self.config.loop, self.config.seed
+        """This process's images of the steps that are left, on the device."""
+        loop, seed, share = self.config.loop, self.config.seed, Share(processes.rank(), processes.count())
         transform = TrainTransform(self.config.data)
         neighbour = self.config.data.neighbour if self.state.losses.needs.neighbour else None
         for batch in training_batches(
-            self.train_set, transform, loop.batch_size, seed, self.state.step, loop.steps, loop.workers, neighbour
+            self.train_set,
+            transform,
+            loop.batch_size,
+            seed,
+            self.state.step,
+            loop.steps,
+            loop.workers,
+            neighbour,
+            share,
         ):
             yield Batch(*(self._place_field(field) for field in batch))
 
@@ -64,6 +95,15 @@ class Session:
             return field
         memory_format = self.memory_format if field.ndim == 4 else torch.contiguous_format
         return field.to(self.device, memory_format=memory_format, non_blocking=True)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """All that is trained."""
+        return [parameter for group in self.state.optimizer.param_groups for parameter in group["params"]]
+
+    def seed_noise(self, part: int = 0) -> None:
+        """Let dropout follow from the step, the process and the part of its batch, so that resumed it is the same."""
+        place = (self.config.seed, self.state.step, processes.rank(), part)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
     def failure(self, reason: str) -> UserError:
         """The error that ends this run."""
@@ -92,9 +132,16 @@ def open_session(config: RunConfig) -> Session:
     _check_data(config, train_set, val_set, losses.needs)
     _check_sizes(config, model, teacher)
     _check_batch(config)
+    _check_compiled(config, losses.needs)
     check_trackers(config.trackers)
+    if processes.count() > 1 and config.loop.sync_batchnorm:
+        synchronise(model, precision.device)
+        synchronise(losses, precision.device)
 
-    run = RunDirectory(config.out / config.name) if config.profile else open_run(config)
+    run = RunDirectory(config.out / config.name)
+    if processes.is_first() and not config.profile:
+        open_run(config)
+    processes.wait()
     state = TrainingState(
         model=model,
         losses=losses,
@@ -108,8 +155,21 @@ def open_session(config: RunConfig) -> Session:
         if network is not None:
             session.place(network)
     if config.resume and not config.profile:
-        session.resumption = resume(run, state)
+        _resume(session)
     return session
+
+
+def _resume(session: Session) -> None:
+    """The first process chooses the checkpoint, and all become it."""
+    run, state = session.run, session.state
+    if processes.is_first():
+        session.resumption = resume(run, state)
+    session.resumption, best_miou = processes.from_first((session.resumption, state.best_miou))
+    if session.resumption is not None and not processes.is_first():
+        if not session.resumption.folder.is_dir():
+            raise UserError(f"{run.root}: not on this machine: put the run where all machines see the same files")
+        state.restore(session.resumption.folder)
+    state.best_miou = best_miou
 
 
 def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
@@ -168,10 +228,22 @@ def _check_sizes(config: RunConfig, model: SegmentationNetwork, teacher: Segment
 
 
 def _check_batch(config: RunConfig) -> None:
-    size = config.loop.batch_size
+    size, parts = config.loop.batch_size, processes.count() * config.loop.accumulate
+    if size % parts:
+        raise UserError(
+            f"loop.batch_size: {size}: {processes.count()} processes with loop.accumulate {config.loop.accumulate} "
+            f"share it evenly: choose a multiple of {parts}"
+        )
     for loss in config.losses:
         if size < loss.least_images:
             raise UserError(
                 f"loop.batch_size: {size}: under its settings {loss.name} compares the images of a batch and needs "
                 f"{loss.least_images} or more: raise it, or change the loss"
             )
+
+
+def _check_compiled(config: RunConfig, needs: Needs) -> None:
+    taps = needs.student | needs.teacher | needs.neighbour_student | needs.neighbour_teacher
+    hooked = sorted(tap for tap in taps if tap.startswith(MODULE))
+    if config.loop.compile and hooked:
+        raise UserError(f"loop.compile: a compiled network does not show '{hooked[0]}': use another tap, or no compile")

@@ -1,5 +1,6 @@
 """``python -m train.teacher CONFIG.yaml [--key value ...]``: train a teacher, the same recipe without distillation."""
 
+from train import processes
 from train.command import command
 from train.config import RunConfig
 from train.errors import UserError
@@ -8,11 +9,11 @@ from train.settings import load_config
 
 
 def main() -> None:
-    config = load_config(RunConfig, "python -m train.teacher")
-    if config.teacher is not None:
-        raise UserError("teacher: a teacher is trained from labels alone: remove the key, or use train.distill")
-    run = train(config)
-    print(f"run: {run.root}")
+    with processes.joined():
+        config = load_config(RunConfig, "python -m train.teacher")
+        if config.teacher is not None:
+            raise UserError("teacher: a teacher is trained from labels alone: remove the key, or use train.distill")
+        print(f"run: {train(config).root}")
 
 
 if __name__ == "__main__":

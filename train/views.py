@@ -1,6 +1,7 @@
 """Run the networks over a batch: what the losses asked for, and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -22,14 +23,26 @@ class Frames(NamedTuple):
         """The same with every map changed."""
         return Frames(self.key.map(change), self.neighbour and self.neighbour.map(change))
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Frames]") -> "Frames":
+        """What was shown of the parts of a batch, as of the whole."""
+        neighbours = [part.neighbour for part in parts if part.neighbour is not None]
+        return cls(Taps.joined([part.key for part in parts]), Taps.joined(neighbours) if neighbours else None)
+
     def maps(self) -> list[Tensor]:
         """All maps of both."""
         return [found for taps in self if taps is not None for found in taps.maps.values()]
 
 
-def views(batch: Batch, student: SegmentationNetwork, teacher: SegmentationNetwork | None, needs: Needs) -> Views:
-    """What the losses are given of a batch."""
-    return assemble(batch, shown(batch, student, needs), taught(batch, teacher, needs), student, needs)
+def views(
+    batch: Batch,
+    student: SegmentationNetwork,
+    teacher: SegmentationNetwork | None,
+    needs: Needs,
+    of_teacher: AbstractContextManager[object] | None = None,
+) -> Views:
+    """What the losses are given of a batch; ``of_teacher`` is the context of the teacher's forward pass."""
+    return assemble(batch, shown(batch, student, needs), taught(batch, teacher, needs, of_teacher), student, needs)
 
 
 def shown(batch: Batch, student: SegmentationNetwork, needs: Needs) -> Frames:
@@ -37,13 +50,19 @@ def shown(batch: Batch, student: SegmentationNetwork, needs: Needs) -> Frames:
     return _frames(student, batch, needs.student, needs.neighbour_student)
 
 
-def taught(batch: Batch, teacher: SegmentationNetwork | None, needs: Needs) -> Frames | None:
-    """The taps of the teacher; None where no loss listens to it."""
+def taught(
+    batch: Batch,
+    teacher: SegmentationNetwork | None,
+    needs: Needs,
+    context: AbstractContextManager[object] | None = None,
+) -> Frames | None:
+    """The taps of the teacher, in a context of its own; None where no loss listens to it."""
     if teacher is None or not (needs.teacher or needs.neighbour_teacher):
         return None
-    # Not inference mode: what it gives may not be saved for the student's backward pass.
-    with torch.no_grad():
-        return _frames(teacher, batch, needs.teacher, needs.neighbour_teacher)
+    with torch.inference_mode(), context or nullcontext():
+        frames = _frames(teacher, batch, needs.teacher, needs.neighbour_teacher)
+    # What inference mode gives may not be saved for the student's backward pass; a copy may.
+    return frames.map(torch.clone)
 
 
 def assemble(

@@ -14,6 +14,7 @@ from train.data.neighbour import Neighbours, open_neighbours
 from train.data.spec import NeighbourSpec
 from train.data.transforms import Crop, TrainTransform
 from train.errors import UserError
+from train.interruption import leave_signals_to_the_parent
 
 _MOST_CANDIDATES = 16
 """So many samples in a row that cannot be read are no chance: the dataset is not what the config says."""
@@ -41,6 +42,16 @@ class Batch(NamedTuple):
     """What was wrong with samples that could not be read; others stand in their places."""
 
 
+class Share(NamedTuple):
+    """Which of so many equal parts of a batch, from 0: one after the other they are the batch."""
+
+    number: int
+    shares: int
+
+
+WHOLE = Share(0, 1)
+
+
 def training_batches(
     dataset: Dataset,
     transform: TrainTransform,
@@ -50,8 +61,11 @@ def training_batches(
     stop: int,
     workers: int,
     neighbour: NeighbourSpec | None = None,
+    share: Share = WHOLE,
 ) -> Iterator[Batch]:
     """Batches ``start`` to ``stop``: the same ones for any number of workers and any point of resumption.
+
+    ``batch_size`` is that of all processes together; ``share`` says which part of each batch is given.
 
     A sample that cannot be read is replaced by the next one of its epoch that can, and `Batch.broken` says so.
     Neighbours are read, and flow is computed, in the workers, and only if ``neighbour`` is given; images, labels and
@@ -64,10 +78,10 @@ def training_batches(
     neighbours = None if neighbour is None else open_neighbours(dataset, neighbour)
     loader: data.DataLoader[Any] = data.DataLoader(
         _Augmented(dataset, transform, seed, neighbours),
-        batch_sampler=_Positions(batch_size, start, stop),
+        batch_sampler=_Positions(batch_size, start, stop, share),
         num_workers=workers,
         collate_fn=_collate,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_prepare_worker,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # else each epoch draws from the global one, and a resumed run departs
     )
@@ -84,16 +98,19 @@ def _checked(loader: "data.DataLoader[Any]") -> Iterator[Batch]:
 class _Positions(data.Sampler[list[int]]):
     """Positions in the endless stream, a batch at a time."""
 
-    def __init__(self, batch_size: int, start: int, stop: int) -> None:
+    def __init__(self, batch_size: int, start: int, stop: int, share: Share) -> None:
         self._batch_size = batch_size
         self._steps = range(start, stop)
+        self._share = share
 
     def __len__(self) -> int:
         return len(self._steps)
 
     def __iter__(self) -> Iterator[list[int]]:
+        images = self._batch_size // self._share.shares
         for step in self._steps:
-            yield list(range(step * self._batch_size, (step + 1) * self._batch_size))
+            first = step * self._batch_size + self._share.number * images
+            yield list(range(first, first + images))
 
 
 class _Drawn(NamedTuple):
@@ -165,6 +182,7 @@ def _stack(parts: tuple[Any, ...]) -> Any:
     return None if parts[0] is None else torch.stack(parts)
 
 
-def _one_thread(_worker: int) -> None:
+def _prepare_worker(_worker: int) -> None:
+    leave_signals_to_the_parent()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

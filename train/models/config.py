@@ -69,3 +69,6 @@ class TeacherConfig(BaseModel):
 
     run: str = Field(description="run directory of the teacher")
     checkpoint: Literal["best", "last"] = Field(default="best", description="which of its checkpoints")
+    precision: Literal["run", "fp32", "bf16", "fp16"] = Field(
+        default="run", description="arithmetic of its forward pass; run: the same as the student's"
+    )

@@ -1,8 +1,9 @@
 """What a network shows of itself: the points where a distillation loss can listen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -68,6 +69,11 @@ class Taps:
     def map(self, change: Callable[[Tensor], Tensor]) -> "Taps":
         """The same taps with every map changed."""
         return Taps({tap: change(found) for tap, found in self.maps.items()})
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Taps]") -> "Taps":
+        """The taps of the parts of a batch, one after the other."""
+        return cls({tap: torch.cat([part.maps[tap] for part in parts]) for tap in parts[0].maps})
 
     def split(self, first: int) -> "tuple[Taps, Taps]":
         """The taps of the first images of the batch, and those of the others."""

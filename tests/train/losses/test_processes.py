@@ -1,6 +1,5 @@
 """What a loss gives, teaches and remembers does not depend on how many processes share the batch."""
 
-
 import pytest
 import torch
 
