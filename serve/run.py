@@ -1,13 +1,19 @@
-"""One serving process from its start to its end."""
+"""Serve: in this process, or in several."""
 
+import socket
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 from serve.log import start_log
-from serve.metrics import Metrics
+from serve.metrics import Metrics, forget_process, shared_between_processes
 from serve.models import Models, named_roots
-from serve.server import Server, listen, url_of
+from serve.processes import Processes
+from serve.server import Server, grace_s, listen, url_of
 from serve.service import Service
 from serve.settings import Settings
+from train.errors import UserError
 
 
 def serve(bundles: list[str], settings: Settings) -> None:
@@ -16,12 +22,38 @@ def serve(bundles: list[str], settings: Settings) -> None:
     Raises:
         UserError: a bundle, its engine or the address is not to be had.
     """
-    service = Service(named_roots(bundles), settings, Metrics())
+    roots = named_roots(bundles)
+    if settings.processes > 1:
+        _in_processes(roots, settings)
+        return
+    service = Service(roots, settings, Metrics())
     listener = listen(settings.host, settings.port)
     _announce(service.models, url_of(listener))
     log = start_log(settings.log_level, settings.log_format)
     try:
         Server(service, listener).run()
+    finally:
+        log.close()
+
+
+def _in_processes(roots: Mapping[str, Path], settings: Settings) -> None:
+    listener = listen(settings.host, settings.port)
+    print(f"serving {', '.join(roots)} in {settings.processes} processes on {url_of(listener)}", flush=True)
+    log = start_log(settings.log_level, settings.log_format)
+    try:
+        with shared_between_processes():
+            work = partial(_work, roots, settings)
+            ended = Processes(work, settings.processes, listener, grace_s(settings), forget_process).run()
+    finally:
+        log.close()
+    if not ended:
+        raise UserError("a worker process did not end well: see its messages above")
+
+
+def _work(roots: Mapping[str, Path], settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    log = start_log(settings.log_level, settings.log_format)
+    try:
+        Server(Service(roots, settings, Metrics()), listener, ready).run()
     finally:
         log.close()
 

@@ -4,7 +4,9 @@ import asyncio
 import math
 import socket
 import time
+from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,11 +16,16 @@ from serve.api_key import ApiKey, api_keys
 from serve.app import create_app
 from serve.connections import ConnectionLimits, connection_class
 from serve.draining import Draining
+from serve.extras import installed
 from serve.metrics import Metrics
 from serve.rate_limit import RateLimit
 from serve.request_id import RequestId
 from serve.service import Service
+from serve.settings import Settings
 from train.errors import UserError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 _BACKLOG = 1024  # connections that wait until they are accepted
 
@@ -49,12 +56,18 @@ def url_of(listener: socket.socket) -> str:
 
 
 class Server:
-    """A service on a socket. `run` returns when a signal or `stop` has ended it and its last request is answered."""
+    """A service on a socket. `run` returns when a signal or `stop` has ended it and its last request is answered.
 
-    def __init__(self, service: Service, listener: socket.socket) -> None:
+    While the models prove themselves, requests are answered 503. With ``ready``, which is called when they have, no
+    connection is accepted before: other processes on the same socket take it.
+    """
+
+    def __init__(self, service: Service, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
         self._service = service
         self._listener = listener
-        self._uvicorn = _DrainingServer(_configuration(service), service)
+        self._ready = ready
+        self._tracers = _tracers(service.settings)
+        self._uvicorn = _DrainingServer(_configuration(service, self._tracers), service)
 
     def run(self) -> None:
         """Serve until stopped. `UserError` if a model fails to prove itself."""
@@ -62,6 +75,8 @@ class Server:
             asyncio.run(self._serve())
         finally:
             self._service.close()
+            if self._tracers is not None:
+                self._tracers.shutdown()
 
     def stop(self) -> None:
         """Drain, take no more requests, finish the running ones; from any thread."""
@@ -70,9 +85,13 @@ class Server:
     async def _serve(self) -> None:
         warm_up = asyncio.create_task(self._service.warm_up())
         warm_up.add_done_callback(self._stop_if_failed)
-        watch = asyncio.create_task(self._service.watch())
+        if self._ready is not None:
+            await warm_up
+            self._ready()
+        background = [asyncio.create_task(work) for work in (self._service.watch(), self._service.metrics.keep_fresh())]
         await self._uvicorn.serve(sockets=[self._listener])
-        watch.cancel()
+        for task in background:
+            task.cancel()
         await warm_up
 
     def _stop_if_failed(self, warm_up: "asyncio.Task[None]") -> None:
@@ -107,24 +126,35 @@ class _DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _configuration(service: Service) -> uvicorn.Config:
+def grace_s(settings: Settings) -> int:
+    """How long a request may take: as long to arrive as allowed, then its deadline, then as long again to leave."""
+    return math.ceil(2 * settings.upload_timeout_s + settings.deadline_s)
+
+
+def _tracers(settings: Settings) -> "TracerProvider | None":
+    if settings.telemetry is None:
+        return None
+    with installed():
+        from serve.telemetry import open_tracer_provider
+    return open_tracer_provider(settings.telemetry)
+
+
+def _configuration(service: Service, tracers: "TracerProvider | None") -> uvicorn.Config:
     settings = service.settings
     limits = ConnectionLimits(connections=settings.max_connections, head_s=settings.head_timeout_s)
-    # A request has as long to arrive as it may take, then its deadline, and then as long again to leave.
-    grace_s = math.ceil(2 * settings.upload_timeout_s + settings.deadline_s)
     return uvicorn.Config(
-        _stack(service),
+        _stack(service, tracers),
         http=connection_class(limits, service.metrics.refused),
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=grace_s,
+        timeout_graceful_shutdown=grace_s(settings),
     )
 
 
-def _stack(service: Service) -> ASGIApp:
+def _stack(service: Service, tracers: "TracerProvider | None") -> ASGIApp:
     """The application in its middleware. What is put around it last sees a request first."""
     settings, metrics = service.settings, service.metrics
     app: ASGIApp = create_app(service)
@@ -132,6 +162,10 @@ def _stack(service: Service) -> ASGIApp:
         app = ApiKey(app, keys)
     if settings.rate:
         app = RateLimit(app, settings.rate, max(1, math.ceil(settings.rate)), refused=metrics.refused)
+    if tracers is not None:
+        from serve.telemetry import Trace
+
+        app = Trace(app, tracers)
     app = AccessLog(app, lambda record: _count(metrics, record))
     return RequestId(Draining(app, lambda: service.draining))
 

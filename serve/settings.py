@@ -92,8 +92,8 @@ class Operation(BaseSettings):
         default="info", description="info: a line for each request"
     )
     log_format: Literal["text", "json"] = Field(default="text", description="json: an object a line")
-    telemetry: bool = Field(
-        default=False, description="send OpenTelemetry traces to where the OTEL_* environment variables say"
+    telemetry: str | None = Field(
+        default=None, description="OpenTelemetry collector that gets a trace of each request, http://HOST:4318"
     )
 
 
@@ -136,8 +136,6 @@ def _option(name: str) -> str:
 
 
 def _kind(field: Any) -> dict[str, Any]:
-    if field.annotation is bool:
-        return {"action": argparse.BooleanOptionalAction}
     if get_origin(field.annotation) is Literal:
         return {"choices": get_args(field.annotation)}
     return {"metavar": "N" if field.annotation in (int, float) else "TEXT"}
