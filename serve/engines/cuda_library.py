@@ -17,7 +17,10 @@ def open_driver() -> CudaDriver:
     bindings = _module("cuda.bindings.driver")
     if bindings is not None:
         return CudaBindingsDriver(bindings)
-    raise UserError("neither pycuda nor cuda-bindings is installed here: pip install pycuda, or cuda-bindings")
+    raise UserError(
+        "neither pycuda nor cuda-bindings is installed here: pip install "
+        "'segdistill[trt]', or 'segdistill[trt-wheels]' where there is no compiler"
+    )
 
 
 def _module(name: str) -> ModuleType | None:

@@ -41,8 +41,9 @@ class PlanAtShape:
             raise
 
     def run(self, images: NDArray[np.uint8], names: list[str]) -> list[NDArray[np.uint8]]:
-        """RGB ``(N, h, w, 3)`` to the outputs of these names, the class ids first."""
-        np.copyto(self._buffers[self._image_name].host, images)
+        """RGB ``(N, h, w, 3)``, of the batch size or fewer, to the outputs of these names, the class ids first."""
+        count = len(images)
+        self._buffers[self._image_name].host[:count] = images
         if self._graph is None:
             self._enqueue()
         else:
@@ -51,7 +52,7 @@ class PlanAtShape:
             if name != self._mask:
                 self._driver.download(self._buffers[name])
         self._driver.synchronize()
-        return [self._buffers[name].host.copy() for name in names]
+        return [self._buffers[name].host[:count].copy() for name in names]
 
     def free(self) -> None:
         """Give the memory back; no work may be under way."""

@@ -26,6 +26,8 @@ MOST_SHAPES = 8
 class TensorRtEngine:
     """A bundle's plan. One inference at a time: a second thread waits, the GPU has no use for it.
 
+    Batches are filled up to the next power of two, so that a few shapes are all that come.
+
     Raises:
         BundleError: the plan is for another GPU or TensorRT, or TensorRT cannot load it.
         UserError: TensorRT, or a library for the CUDA driver, is not installed.
@@ -82,18 +84,21 @@ class TensorRtEngine:
             self._driver.close()
 
     def _at(self, shape: Shape) -> PlanAtShape:
-        if shape not in self._shapes:
-            profile = self._profile(shape)
+        index, filled = self._filled(shape)
+        if filled not in self._shapes:
             while len(self._shapes) >= MOST_SHAPES:
                 self._shapes.popitem(last=False)[1].free()
-            self._shapes[shape] = PlanAtShape(self._driver, self._engine, self._manifest, shape, profile)
-        self._shapes.move_to_end(shape)
-        return self._shapes[shape]
+            self._shapes[filled] = PlanAtShape(self._driver, self._engine, self._manifest, filled, index)
+        self._shapes.move_to_end(filled)
+        return self._shapes[filled]
 
-    def _profile(self, shape: Shape) -> int:
+    def _filled(self, shape: Shape) -> tuple[int, Shape]:
+        """The first profile that takes images of a shape, by its number, and the shape that they run at."""
+        count, *size = shape
         for index, profile in enumerate(self._profiles):
-            if _takes(profile, shape):
-                return index
+            batch = min(max(1 << (count - 1).bit_length(), profile.min[0]), profile.max[0])
+            if count <= batch and _takes(profile, (batch, *size)):
+                return index, (batch, *size)
         takes = " or ".join(f"{profile.min} to {profile.max}" for profile in self._profiles)
         raise UserError(f"the plan takes images of {takes}, not {shape}: build it with a --profile that does")
 

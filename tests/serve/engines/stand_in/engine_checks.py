@@ -25,7 +25,7 @@ CUDA = ctypes.CDLL("libcuda.so.1")
 ROLE = "trt_87_fp16"
 OUT_OF_MEMORY, ILLEGAL_ADDRESS = 2, 700
 PROFILES = [((1, 16, 24, 3), (4, 16, 24, 3), (4, 16, 24, 3)), ((1, 16, 24, 3), (2, 32, 48, 3), (8, 64, 96, 3))]
-SHAPES = [(1, 16, 24), (4, 16, 24), (8, 32, 48), (3, 64, 96), (2, 16, 24)]
+SHAPES = [(1, 16, 24), (4, 16, 24), (8, 32, 48), (3, 64, 96), (2, 16, 24), (5, 16, 24)]
 
 
 @pytest.fixture
@@ -115,6 +115,15 @@ def test_a_bounded_number_of_shapes_keeps_its_memory(engine, monkeypatch):
         images = pictures(shape)
         np.testing.assert_array_equal(engine.infer(images).ids, images.argmax(-1))
     assert CUDA.stand_in_live() == before
+
+
+def test_batches_are_filled_up_so_that_few_shapes_come(engine):
+    for count in range(1, 9):
+        images = pictures((count, 32, 48), count)
+        outputs = engine.infer(images, confidence=True)
+        np.testing.assert_array_equal(outputs.ids, images.argmax(-1))
+        assert outputs.confidence.shape == (count, 32, 48)
+    assert [shape[0] for shape in engine._shapes] == [1, 2, 4, 8]
 
 
 def test_threads_get_answers_of_their_own(engine):
@@ -221,3 +230,10 @@ def test_a_plan_asked_for_by_name_may_be_unproven(write):
 def test_another_gpus_plan_is_refused(write):
     with pytest.raises(UserError, match=r"built for Orin .* but this is Stand-in \(sm_87\)"):
         open_engine(write(gpu="Orin"), "tensorrt")
+
+
+def test_neither_library_is_installed(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", None)
+    with pytest.raises(UserError, match=r"neither pycuda nor cuda-bindings is installed here: pip install"):
+        open_engine(write(), "tensorrt")
