@@ -11,6 +11,9 @@ from train.history import Record
 RAPL = Path("/sys/class/powercap")
 """Energy counters of Intel and AMD processors (https://docs.kernel.org/power/powercap/powercap.html)."""
 
+OF_THE_RUN = ("seconds", "cpu_joules", "gpu_joules")
+"""What a meter may read."""
+
 Joules = Callable[[], float]
 """A counter that only grows; its start means nothing."""
 

@@ -10,6 +10,7 @@ from train.data.dataset import Dataset
 from train.data.resize import Size
 from train.history import History
 from train.inspection import Inspection, inspect
+from train.meter import OF_THE_RUN
 from train.metrics import Scores, scores
 from train.models.build import Cost, cost
 from train.models.network import SegmentationNetwork
@@ -39,8 +40,7 @@ class RunSummary:
     @property
     def spent(self) -> dict[str, float | None]:
         """Seconds of a step and of the whole training, joules of CPUs and GPUs; None: not on record."""
-        keys = ("seconds", "cpu_joules", "gpu_joules")
-        return {"step_seconds": self.history.step_seconds(), **{key: self.history.spent(key) for key in keys}}
+        return {"step_seconds": self.history.step_seconds(), **{key: self.history.spent(key) for key in OF_THE_RUN}}
 
     def record(self) -> dict[str, Any]:
         """All numbers, for a machine."""

@@ -20,6 +20,7 @@ from train.durable import atomic_path
 from train.errors import UserError
 from train.flat_config import flat_config
 from train.history import Record
+from train.meter import OF_THE_RUN
 from train.run_directory import RunDirectory
 
 PROJECT = "segdistill"
@@ -107,7 +108,7 @@ def _numbers(record: Record) -> Iterator[tuple[str, float]]:
         inner = value if isinstance(value, dict) else {}
         yield from ((f"{groups.get(key, key)}{name}", part) for name, part in inner.items() if part is not None)
         if isinstance(value, int | float) and key != "step":
-            yield f"{split}{key}", value
+            yield (key if key in OF_THE_RUN else f"{split}{key}"), value
 
 
 def _start(name: TrackerName, run: RunDirectory, step: int) -> GeneralTracker:

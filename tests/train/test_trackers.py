@@ -57,7 +57,7 @@ def test_steps_that_are_done_again_are_shown_once(run: RunDirectory) -> None:
 
 def test_names_are_those_that_every_tracker_takes() -> None:
     line = {"step": 3, "split": "val", "miou": 0.5, "class_iou": {"sky": 0.5, "a <b>": 1, "none": None}, "seconds": 2}
-    assert metrics(line) == {"val/miou": 0.5, "val/iou/sky": 0.5, "val/iou/a _b_": 1.0, "val/seconds": 2.0}
+    assert metrics(line) == {"val/miou": 0.5, "val/iou/sky": 0.5, "val/iou/a _b_": 1.0, "seconds": 2.0}
     assert metrics({"step": 3, "broken": "a.png: gone"}) == {}
 
 
