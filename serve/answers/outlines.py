@@ -73,10 +73,8 @@ def regions(ids: NDArray[np.uint8], classes: int) -> list[Region]:
         return []
     along_column = _sorted_ends(turns.x, turns.east, turns.y, turns.top)
     following = _following(turns, along_column)
+    following = _cut_where_touching(following, touching)
     order, starts = _rings(following)
-    if touching.size:
-        following = _cut_where_touching(following, touching, order, starts)
-        order, starts = _rings(following)
     areas = np.add.reduceat((turns.x * turns.y[following] - turns.x[following] * turns.y)[order], starts) // 2
     parents = _parents(padded, turns, along_column, order, starts, areas)
     return _assembled(turns, order, starts, areas, parents)
@@ -144,20 +142,23 @@ def _rings(following: Indices) -> tuple[Indices, Indices]:
     return np.array(order), np.array(starts)
 
 
-def _ring_of(order: Indices, starts: Indices) -> Indices:
-    """The ring of each turn."""
-    ring = np.empty(order.size, np.int64)
-    ring[order] = np.repeat(np.arange(starts.size), np.diff(starts, append=order.size))
-    return ring
-
-
-def _cut_where_touching(following: Indices, touching: Indices, order: Indices, starts: Indices) -> Indices:
+def _cut_where_touching(following: Indices, touching: Indices) -> Indices:
     """Make two rings of one that passes through the same corner twice."""
-    ring = _ring_of(order, starts)
-    one, other = touching[ring[touching[:, 0]] == ring[touching[:, 1]]].T
+    first = _first_of_ring(following)
+    one, other = touching[first[touching[:, 0]] == first[touching[:, 1]]].T
     cut = np.array(following)
     cut[one], cut[other] = following[other], following[one]
     return cut
+
+
+def _first_of_ring(following: Indices) -> Indices:
+    """The lowest turn of each turn's ring; every round sees twice as far ahead."""
+    first, ahead = np.arange(following.size), following
+    while True:
+        lower = np.minimum(first, first[ahead])
+        if (lower == first).all():
+            return first
+        first, ahead = lower, ahead[ahead]
 
 
 def _parents(
@@ -178,7 +179,9 @@ def _parents(
     keys = _key(turns.x[tops], turns.east[tops], turns.y[tops], turns.top[tops])
     yes = np.ones(left.size, np.bool_)
     found = np.searchsorted(keys, _key(left, yes, row - 1, yes), side="right") - 1
-    parents[holes] = _ring_of(order, starts)[tops[found]]
+    ring = np.empty(order.size, np.int64)
+    ring[order] = np.repeat(parents, np.diff(starts, append=order.size))
+    parents[holes] = ring[tops[found]]
     while (areas[parents] < 0).any():
         parents = parents[parents]
     return parents
