@@ -16,7 +16,7 @@ in its folder takes over once it has proven itself. SIGTERM finishes the running
 def main() -> None:
     """Check the bundles and the port, load the networks, serve until a signal."""
     signal.signal(signal.SIGTERM, _exit)
-    options = _parser().parse_args()
+    options = _parser().parse_intermixed_args()
     settings = settings_of(options)
     with installed():
         from serve.run import serve
