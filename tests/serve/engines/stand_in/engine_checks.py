@@ -16,9 +16,10 @@ if os.environ["STAND_IN_LIBRARY"] == "cuda-bindings":
     sys.modules["pycuda"] = None
 
 from export.bundle import file_record, load_bundle, save_manifest
-from export.manifest import InputSpec, Manifest, OutputSpec, PlanTarget, Profile
+from export.manifest import Accuracy, InputSpec, Manifest, OutputSpec, PlanTarget, Profile
 from serve.engines.choose import open_engine
 from serve.engines.protocol import DeviceError
+from serve.parity import check_parity
 from train.errors import UserError
 
 CUDA = ctypes.CDLL("libcuda.so.1")
@@ -32,14 +33,16 @@ SHAPES = [(1, 16, 24), (4, 16, 24), (8, 32, 48), (3, 64, 96), (2, 16, 24), (5, 1
 def write(tmp_path):
     """Write a bundle with one plan."""
 
-    def write_bundle(plan=None, gpu="Stand-in", verified=True, logits="logits", confidence="confidence"):
-        output = OutputSpec(confidence=confidence, logits=logits)
+    def write_bundle(plan=None, gpu="Stand-in", verified=True, confidence="confidence"):
+        output = OutputSpec(confidence=confidence, logits="logits")
         default = json.dumps({"profiles": PROFILES, "outputs": output.names, "may_be_captured": True})
         path = tmp_path / "model.plan"
         path.write_text(plan or default)
         profiles = [Profile(min=low, opt=best, max=high) for low, best, high in PROFILES]
         target = PlanTarget(flavour="tensorrt", tensorrt="10.3.0", gpu=gpu, sm=["87"], profiles=profiles)
-        record = file_record(path, precision="fp16", runtime="tensorrt", built_for=target, verified=verified)
+        accuracy = Accuracy(dataset="none", split="val", images=1, agreement=0.9975) if verified else None
+        proof = {"verified": verified, "accuracy": accuracy}
+        record = file_record(path, precision="fp16", runtime="tensorrt", built_for=target, **proof)
         manifest = Manifest(
             name="stand-in",
             created="2026-01-01T00:00:00Z",
@@ -237,3 +240,14 @@ def test_neither_library_is_installed(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "cuda.bindings.driver", None)
     with pytest.raises(UserError, match=r"neither pycuda nor cuda-bindings is installed here: pip install"):
         open_engine(write(), "tensorrt")
+
+
+def test_a_host_without_onnxruntime_goes_by_the_proof_of_the_plan(write, monkeypatch):
+    for name in ("onnxruntime", "export.session"):
+        monkeypatch.setitem(sys.modules, name, None)
+    bundle = write()
+    engine = open_engine(bundle, "tensorrt").engine
+    assert check_parity(bundle, engine) == 0.9975
+    with pytest.raises(UserError, match=r"is not verified, and there is no ONNX Runtime here"):
+        check_parity(write(verified=False), engine)
+    engine.close()
