@@ -3,10 +3,12 @@
 import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SAME_S = 1.0
 
 
 class Interrupted(Exception):
@@ -22,11 +24,16 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Notes the first signal, inside of the context; a second one ends the process at once."""
+    """Notes the first signal, inside of the context; a second one, a second later or more, ends the process at once.
+
+    One that comes sooner is the same once more: Ctrl-C reaches the processes of torchrun from the terminal and from
+    torchrun itself.
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None
         """Of the signal that came; None: go on."""
+        self._came = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruption":
@@ -41,12 +48,13 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.number = number
-        name = signal.Signals(number).name
-        # Not print: the signal may have come in the middle of one.
-        os.write(2, f"{name}: stopping after this step; a second signal ends at once\n".encode())
-        for other in _SIGNALS:
-            signal.signal(other, signal.SIG_DFL)
+        if self.number is None:
+            self.number, self._came = number, time.monotonic()
+            said = f"{signal.Signals(number).name}: stopping after this step; a second signal ends at once\n"
+            os.write(2, said.encode())  # not print: the signal may have come in the middle of one
+        elif time.monotonic() - self._came >= _SAME_S:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
 
 def leave_signals_to_the_parent() -> None:

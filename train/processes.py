@@ -38,12 +38,20 @@ def joined() -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            if store.add("failed", 1) > 1:
-                raise SystemExit(1) from None  # another one has said why
+            if _is_said(store):
+                raise SystemExit(1) from None
             if isinstance(error, UserError):
                 raise UserError(f"{error} (process {rank} of {world})") from None
             raise
     distributed.destroy_process_group()
+
+
+def _is_said(store: Any) -> bool:
+    """Whether another one has said why the training ends."""
+    try:
+        return bool(store.add("failed", 1) > 1)
+    except distributed.DistError:  # the one that is gone had the store
+        return False
 
 
 def count() -> int:

@@ -26,33 +26,45 @@ class Ended(NamedTuple):
     err: str
 
 
-def life(
-    arguments: list[str],
-    folder: Path,
-    killed_at: int | None = None,
-    largest_file: int | None = None,
-    disturb: Callable[[int], None] = lambda _: None,
-) -> Ended:
-    """One training with the command line of train.distill.
+class Life:
+    """One training with the command line of train.distill, from its start on.
 
     Args:
         arguments: of the command line.
         folder: gets what is printed.
         killed_at: SIGKILL before this change of a file or folder in the runs' folder, counted from 1.
         largest_file: bytes; a write that goes beyond fails.
-        disturb: called with the number of the process.
-
-    Returns:
-        The exit code, negative for a signal, and what was printed.
+        environment: variables it has beside those of this process.
     """
-    out, err = folder / "out.txt", folder / "err.txt"
-    process = _CONTEXT.Process(target=_live, args=(arguments, out, err, killed_at, largest_file))
-    process.start()
-    assert process.pid is not None
-    disturb(process.pid)
-    process.join()
-    assert process.exitcode is not None
-    return Ended(process.exitcode, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+    def __init__(
+        self,
+        arguments: list[str],
+        folder: Path,
+        killed_at: int | None = None,
+        largest_file: int | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._printed = folder / "out.txt", folder / "err.txt"
+        self._process = _CONTEXT.Process(
+            target=_live, args=(arguments, self._printed, killed_at, largest_file, environment or {})
+        )
+        self._process.start()
+        assert self._process.pid is not None
+        self.number = self._process.pid
+        """Of the process."""
+
+    def end(self) -> Ended:
+        """Wait for it: the exit code, negative for a signal, and what was printed."""
+        self._process.join()
+        assert self._process.exitcode is not None
+        out, err = (path.read_text(encoding="utf-8") for path in self._printed)
+        return Ended(self._process.exitcode, out, err)
+
+
+def life(arguments: list[str], folder: Path, killed_at: int | None = None, largest_file: int | None = None) -> Ended:
+    """A whole `Life`."""
+    return Life(arguments, folder, killed_at, largest_file).end()
 
 
 def wait_for(there: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -72,9 +84,16 @@ def tree(process: int) -> list[int]:
     return [process, *map(int, children)]
 
 
-def _live(arguments: list[str], out: Path, err: Path, killed_at: int | None, largest_file: int | None) -> None:
-    for stream, path in ((1, out), (2, err)):
+def _live(
+    arguments: list[str],
+    printed: tuple[Path, Path],
+    killed_at: int | None,
+    largest_file: int | None,
+    environment: dict[str, str],
+) -> None:
+    for stream, path in enumerate(printed, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    os.environ |= environment
     if killed_at is not None:
         _die_before_change(killed_at, Path(arguments[arguments.index("--out") + 1]))
     if largest_file is not None:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.train.lives import life, wait_for
+from tests.train.lives import Life, wait_for
 from tests.train.same import assert_same_run, lines
 from train.checkpoint_files import load_state
 from train.config import RunConfig
@@ -38,12 +38,10 @@ def test_killed_at_a_random_step_and_resumed_is_bit_identical(
     whole = run(options("whole", tmp_path, **changes))
     step = random.randint(1, STEPS - 2)
     arguments, killed = options("killed", tmp_path, **changes), RunDirectory(tmp_path / "killed")
-
-    def kill(process: int) -> None:
-        wait_for(lambda: any(line["step"] == step for line in killed.records()))
-        os.kill(process, signal.SIGKILL)
-
-    assert life(arguments, tmp_path, disturb=kill).code == -signal.SIGKILL
+    first = Life(arguments, tmp_path)
+    wait_for(lambda: any(line["step"] == step for line in killed.records()))
+    os.kill(first.number, signal.SIGKILL)
+    assert first.end().code == -signal.SIGKILL
     resumed = run([*arguments, "--resume"])
 
     print(f"killed at step {step}")  # pytest shows it if what follows fails

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests.train.lives import life, tree
+from tests.train.lives import Life, tree
 from train.run_directory import RunDirectory
 
 STEPS, WARM = 2000, 500
@@ -43,13 +43,11 @@ def test_memory_and_open_files_stay_flat(options: Callable[..., list[str]], teac
         "loop__workers": 1,
     }
     run, readings = RunDirectory(tmp_path / "long"), list[Reading]()
-
-    def watch(process: int) -> None:
-        while (memory := memory_mb(process)) > 0:
-            readings.append(Reading(last_step(run.metrics), memory, open_files(process)))
-            time.sleep(0.2)
-
-    ended = life(options("long", tmp_path, **changes), tmp_path, disturb=watch)
+    training = Life(options("long", tmp_path, **changes), tmp_path)
+    while (memory := memory_mb(training.number)) > 0:
+        readings.append(Reading(last_step(run.metrics), memory, open_files(training.number)))
+        time.sleep(0.2)
+    ended = training.end()
     assert ended.code == 0, ended.err
     steady = [reading for reading in readings if WARM <= reading.step < STEPS]
     assert len({reading.step for reading in steady}) > 100
