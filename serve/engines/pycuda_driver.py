@@ -1,5 +1,6 @@
 """The CUDA driver through pycuda (https://documen.tician.de/pycuda)."""
 
+import atexit
 import contextlib
 import ctypes
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ class PyCudaDriver:
         with self.current():
             self._stream = cuda.Stream(NON_BLOCKING_STREAM)
             self.stream: int = self._stream.handle
+        atexit.register(self._detach)  # or pycuda warns, at the end of a process that has not closed it
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
@@ -52,8 +54,12 @@ class PyCudaDriver:
             self._stream.synchronize()
 
     def close(self) -> None:
+        atexit.unregister(self._detach)
         with self.current():
             del self._stream
+        self._detach()
+
+    def _detach(self) -> None:
         self._context.detach()
         # To detach a context pycuda makes it the current one, and leaves it so if it is the primary one.
         ctypes.CDLL(LIBRARY).cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
