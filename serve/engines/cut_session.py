@@ -11,6 +11,7 @@ from export.manifest import InputSpec
 from export.session import open_session
 from serve.engines.class_map import class_map
 from serve.engines.graph_cut import cut_at_logits
+from train.errors import UserError
 
 
 class CutSession:
@@ -37,6 +38,8 @@ class CutSession:
         return cls(session, cut.logits, spec.name, scale)
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """RGB ``(N, h, w, 3)`` to class ids ``(N, h, w)``."""
+        """RGB ``(N, h, w, 3)`` to class ids ``(N, h, w)``; `UserError` if a side is no multiple of the graph's stride."""
         (logits,) = self._session.run([self._logits], {self._input: images})
+        if images.shape[1:3] != (self._scale * logits.shape[2], self._scale * logits.shape[3]):
+            raise UserError(f"the network takes no images of {images.shape[1]}x{images.shape[2]} (height x width)")
         return np.stack([class_map(planes, self._scale) for planes in logits])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from export.bundle import Bundle, BundleError
 from export.manifest import Manifest
 from export.session import open_session
+from serve.engines.cut_session import CutSession
 from serve.engines.io_binding import BoundSession
 from serve.engines.protocol import DeviceError, Outputs, no_confidence
 from train.errors import UserError
@@ -26,7 +27,8 @@ class OnnxRuntimeEngine:
     """A bundle's ONNX file in ONNX Runtime.
 
     One inference after the other runs its nodes in sequence on ``threads`` threads; inferences from several Python
-    threads share those. On CUDA inputs and outputs have memory that stays, and one inference runs at a time.
+    threads share those. On the CPU a graph without confidence ends in its logits, and `class_map` does the rest. On
+    CUDA inputs and outputs have memory that stays, and one inference runs at a time.
 
     Raises:
         BundleError: the bundle has no such file, or its graph is not what the manifest says.
@@ -40,13 +42,18 @@ class OnnxRuntimeEngine:
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
         self.largest_batch = None if manifest.input.dynamic_batch else 1
         path = bundle.file(role)
-        self._session = open_session(path, threads, _providers(device), record.session)
+        self._session: Any = open_session(path, threads, _providers(device), record.session)
         if self._session.get_providers()[0] != _PROVIDERS[device]:
             raise _no_device(device)
         _check_graph(self._session, manifest, str(path))
         self._root = bundle.root
         self._input, self._output = manifest.input.name, manifest.output
         self._bound = BoundSession(self._session, self._input, device) if device == "cuda" else None
+        self._cut = None
+        if device == "cpu" and manifest.output.confidence is None:
+            self._cut = CutSession.open(path, manifest.input, threads, record.session)
+        if self._cut is not None:
+            self._session = None  # its weights would be in memory a second time
 
     def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
         """RGB ``(N, h, w, 3)`` to class ids."""
@@ -65,9 +72,11 @@ class OnnxRuntimeEngine:
 
     def close(self) -> None:
         """Free the session."""
-        del self._session, self._bound
+        self._session = self._bound = self._cut = None
 
     def _run(self, names: list[str], images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        if self._cut is not None:
+            return [self._cut.run(images)]
         if self._bound is not None:
             return self._bound.run(names, images)
         outputs: list[NDArray[np.uint8]] = self._session.run(names, {self._input: images})

@@ -9,6 +9,7 @@ from export.manifest import InputSpec
 from export.session import open_session
 from serve.engines.cut_session import CutSession
 from serve.engines.graph_cut import cut_at_logits
+from train.errors import UserError
 
 CLASSES, SCALE, HEIGHT, WIDTH = 7, 4, 32, 48
 
@@ -70,6 +71,11 @@ def test_a_size_that_is_no_multiple_is_left_to_the_graph(tmp_path):
     kernel = next(attribute for attribute in model.graph.node[2].attribute if attribute.name == "strides")
     kernel.ints[:] = [5, 5]
     assert opened(tmp_path, model) is None
+
+
+def test_an_image_between_two_multiples_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no images of 33x48"):
+        opened(tmp_path, network()).run(np.zeros((1, HEIGHT + 1, WIDTH, 3), np.uint8))
 
 
 @pytest.mark.parametrize("kind", ["Resize", "ArgMax"])
