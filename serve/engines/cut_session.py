@@ -38,7 +38,7 @@ class CutSession:
         return cls(session, cut.logits, spec.name, scale)
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """RGB ``(N, h, w, 3)`` to class ids ``(N, h, w)``; `UserError` if a side is no multiple of the graph's stride."""
+        """RGB ``(N, h, w, 3)`` to class ids ``(N, h, w)``; `UserError` if a side is no multiple of the stride."""
         (logits,) = self._session.run([self._logits], {self._input: images})
         if images.shape[1:3] != (self._scale * logits.shape[2], self._scale * logits.shape[3]):
             raise UserError(f"the network takes no images of {images.shape[1]}x{images.shape[2]} (height x width)")
