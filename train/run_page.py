@@ -137,7 +137,7 @@ def _costs(summary: RunSummary) -> str:
     times = {
         "step": f"{1000 * step:.0f} ms" if step is not None else UNKNOWN,
         "training, evaluations included": duration(seconds) if seconds is not None else UNKNOWN,
-        "energy of the machine": metered or "no meter that could be read",
+        "energy of the machine": metered or ("no meter that could be read" if seconds is not None else UNKNOWN),
         "device": summary.environment.get("device"),
     }
     return columns(sizes, table(times))
@@ -167,5 +167,5 @@ def _strip(case: Case, summary: RunSummary) -> str:
     caption = case.sample.name if case.miou is None else f"{case.sample.name}: mIoU {case.miou:.3f}"
     if case.outcomes is not None:
         pictures += small_panels(case.sample.image, [("who is right", case.outcomes)], OUTCOME_PALETTE, _CLEARLY)[1:]
-        caption += f", one of the two is wrong on {case.disagreement:.1%}"
+        caption += f", only one of the two is right on {case.disagreement:.1%}"
     return strip(caption, pictures)
