@@ -1,11 +1,13 @@
 """Every mistake ends in exit code 2 and one line that says what, where and what to do; nothing is lost."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -117,6 +119,25 @@ def test_truncated_checkpoint_of_a_teacher(
     damaged.write_bytes(damaged.read_bytes()[:length])
     message = complaint(options("a", tmp_path, losses=KD, teacher__run=run, teacher__checkpoint="last"))
     assert f"{damaged}: cannot be read (its content is not what was written" in message
+
+
+def test_hostile_teacher_is_refused_and_its_code_not_run(
+    options: Options, teacher_run: Path, tmp_path: Path, complaint: Complaint
+) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+            return os.system, (f"touch {tmp_path / 'ran'}",)
+
+    run = tmp_path / "teacher"
+    shutil.copytree(teacher_run, run, symlinks=True)
+    best = run / "checkpoints" / "best"
+    torch.save({"step": Hostile()}, best / "state.pt")
+    (best / "sha256.json").unlink()
+    refused = f"{best}/state.pt: cannot be read (it wants to run posix.system; nothing was run)"
+    assert refused in complaint(options("a", tmp_path, losses=KD, teacher__run=run))
+    file = best / "state.pt"
+    assert f"{file}: not a run" in complaint(options("a", tmp_path, losses=KD, teacher__run=file))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_existing_run_is_kept(options: Options, teacher_run: Path, tmp_path: Path, complaint: Complaint) -> None:

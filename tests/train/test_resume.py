@@ -25,11 +25,18 @@ def run(arguments: list[str]) -> RunDirectory:
 def test_killed_at_a_random_step_and_resumed_is_bit_identical(
     options: Callable[..., list[str]], teacher_run: Path, tmp_path: Path
 ) -> None:
-    losses = [{"name": "fckd", "on": "features"}, {"name": "kd", "weight": 0.5}, {"name": "cross_entropy"}]
+    losses = [
+        {"name": "fckd", "on": "features"},
+        {"name": "kd", "weight": 0.5, "schedule": {"kind": "cosine_decay"}},
+        {"name": "cross_entropy"},
+    ]
     changes: dict[str, object] = {
         "losses": json.dumps(losses),
         "teacher__run": teacher_run,
+        "optimizer__name": "sgd",
         "optimizer__ema_decay": 0.9,
+        "loop__batch_size": 4,
+        "loop__accumulate": 2,
         "loop__steps": STEPS,
         "loop__save_every": 3,
         "loop__eval_every": 5,
