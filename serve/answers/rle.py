@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 _BITS = 5
 _MORE = 1 << _BITS  # another character of the same number follows
 _FIRST_CHARACTER = ord("0")
-_LIMITS = 1 << (_BITS * np.arange(1, 13) - 1)  # from the k-th on, a number needs more than k + 1 characters
+_LIMITS = 1 << (_BITS * np.arange(1, 7) - 1)  # from the k-th on, a number of 32 bits needs more than k + 1 characters
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def compressed_counts(runs: ClassRuns) -> list[str]:
     ends = np.cumsum(sizes)
     position = np.arange(counts.size) - np.repeat(ends - sizes, sizes)
     before_last = np.where(position > 2, np.roll(counts, 2), 0)
-    text, digits = _characters(counts - before_last)
+    text, digits = _characters((counts - before_last).astype(np.int32))
     text_ends = np.cumsum(digits)[ends - 1].tolist()
     return [text[start:end] for start, end in zip([0, *text_ends[:-1]], text_ends, strict=True)]
 
@@ -85,11 +85,11 @@ def _counts(runs: ClassRuns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return counts, 2 * (behind_last - runs.first) + has_rest
 
 
-def _characters(numbers: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
+def _characters(numbers: NDArray[np.int32]) -> tuple[str, NDArray[np.int64]]:
     """The numbers ``(R,)`` as one text, and how many characters each has."""
-    magnitude = numbers ^ (numbers >> 63)  # a negative number needs as many bits as its complement
+    magnitude = numbers ^ (numbers >> 31)  # a negative number needs as many bits as its complement
     digits = np.searchsorted(_LIMITS, magnitude, side="right") + 1
-    place = np.arange(digits.max())
-    groups = (numbers[:, None] >> (_BITS * place)) & (_MORE - 1)
-    groups += _MORE * (place < digits[:, None] - 1) + _FIRST_CHARACTER
-    return groups.astype(np.uint8)[place < digits[:, None]].tobytes().decode("ascii"), digits
+    place = np.arange(digits.max(), dtype=np.int32)
+    groups = ((numbers[:, None] >> (_BITS * place)) & (_MORE - 1)).astype(np.uint8)
+    groups += np.where(place < digits[:, None] - 1, np.uint8(_FIRST_CHARACTER + _MORE), np.uint8(_FIRST_CHARACTER))
+    return groups[place < digits[:, None]].tobytes().decode("ascii"), digits
