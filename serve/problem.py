@@ -107,6 +107,8 @@ async def _handle(request: Request, error: Exception) -> Response:
 def _response(scope: Scope, error: Exception) -> Response:
     problem = problem_of(error, request_id_of(scope))
     headers = getattr(error, "headers", None)
+    if problem.status == 500:  # the server ends the connection of a handler that failed, and its client must know
+        headers = {"Connection": "close"}
     return Response(problem.model_dump_json(exclude_none=True), problem.status, headers, MEDIA_TYPE)
 
 

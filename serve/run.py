@@ -1,7 +1,7 @@
 """Serve: in this process, or in several."""
 
+import logging
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,8 @@ from serve.server import Server, grace_s, listen, url_of
 from serve.service import Service
 from serve.settings import Settings
 from train.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 
 def serve(bundles: list[str], settings: Settings) -> None:
@@ -28,9 +30,10 @@ def serve(bundles: list[str], settings: Settings) -> None:
         return
     service = Service(roots, settings, Metrics())
     listener = listen(settings.host, settings.port)
-    _announce(service.models, url_of(listener))
     log = start_log(settings.log_level, settings.log_format)
     try:
+        _explain(service.models)
+        _announce(service.models, url_of(listener))
         Server(service, listener).run()
     finally:
         log.close()
@@ -53,19 +56,25 @@ def _in_processes(roots: Mapping[str, Path], settings: Settings) -> None:
 def _work(roots: Mapping[str, Path], settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
     log = start_log(settings.log_level, settings.log_format)
     try:
-        Server(Service(roots, settings, Metrics()), listener, ready).run()
+        service = Service(roots, settings, Metrics())
+        _explain(service.models)
+        Server(service, listener, ready).run()
     finally:
         log.close()
 
 
-def _announce(models: Models, url: str) -> None:
+def _explain(models: Models) -> None:
     for name in models:
         model = models[name]
-        engine = model.choice.engine
         for reason in model.choice.passed_over:
-            print(f"{name}: passed over {reason}", file=sys.stderr)
+            _log.info("%s: passed over %s", name, reason)
         if not model.verified:
             root = model.bundle.root
-            print(f"not verified: {root} (python -m export.verify {root})", file=sys.stderr)
+            _log.warning("not verified: %s (python -m export.verify %s)", root, root)
+
+
+def _announce(models: Models, url: str) -> None:
+    for name in models:
+        engine = models[name].choice.engine
         on = f"{engine.precision} on {engine.device}, {engine.threads} threads, {engine.runtime}"
         print(f"serving {name} ({on}) on {url}", flush=True)

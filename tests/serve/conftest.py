@@ -76,7 +76,7 @@ class ServerProcess:
 
     def wait_until_ready(self) -> None:
         transport = httpx.HTTPTransport(retries=10)
-        with httpx.Client(transport=transport) as client:
+        with httpx.Client(transport=transport, timeout=60) as client:
             while client.get(f"{self.url}/readyz").status_code != 200:
                 pass
 

@@ -84,6 +84,12 @@ def test_a_bug_shows_nothing_of_itself(client: httpx.Client) -> None:
     assert "Error" not in answer.json()["detail"]
 
 
+def test_a_bug_does_not_break_the_next_request(client: httpx.Client) -> None:
+    for _ in range(50):
+        assert client.get("/raise/bug").headers["connection"] == "close"
+        assert client.get("/raise/full").status_code == 503
+
+
 def test_wrong_parameters_are_all_named(client: httpx.Client) -> None:
     body = problem(client.get("/count?count=0&ratio=much"))
     assert (body.status, body.type) == (422, "urn:segdistill:problem:invalid-parameter")

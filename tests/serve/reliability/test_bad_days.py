@@ -1,0 +1,235 @@
+"""What happens to a server besides requests: it has to end, it is killed, its disk is full, its network fails."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from tests.serve.conftest import HEIGHT, ROOT, WIDTH, ServerProcess
+from tests.serve.reliability.conftest import wait_until
+
+Start = Callable[..., ServerProcess]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts servers, and ends those that a failed test leaves."""
+    servers: list[ServerProcess] = []
+
+    def start(bundle: Path, *options: str) -> ServerProcess:
+        servers.append(ServerProcess(bundle, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.communicate()
+
+
+class Load:
+    """Clients that ask without a pause, each on a connection of its own."""
+
+    def __init__(self, server: ServerProcess, image: bytes, clients: int = 8) -> None:
+        self.outcomes: Counter[int | str] = Counter()
+        self.answers: Counter[bytes] = Counter()
+        self._stop = threading.Event()
+        self._url, self._image = server.url, image
+        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=20) as client:
+            while not self._stop.is_set():
+                try:
+                    answer = client.post("/segment", content=self._image)
+                except httpx.ConnectError:
+                    return
+                except httpx.TransportError as error:
+                    self.outcomes[type(error).__name__] += 1
+                    return
+                self.outcomes[answer.status_code] += 1
+                self.answers[answer.content] += answer.status_code == 200
+
+    def end(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_sigterm_under_load_answers_every_accepted_request(start: Start, bundle: Path, picture: bytes) -> None:
+    server = start(bundle, "--log-level", "error")
+    load = Load(server, picture)
+    wait_until(lambda: load.outcomes[200] > 50)
+    code, errors = server.stop()
+    load.end()
+    assert code == 0
+    assert "Traceback" not in errors
+    assert set(load.outcomes) <= {200, 503}, load.outcomes
+
+
+def constant(value: int) -> onnx.ModelProto:
+    """A network that gives every pixel the same class."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["values", "axes"], ["largest"], keepdims=0),
+        helper.make_node("Mul", ["largest", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "value"], ["class"]),
+        helper.make_node("Cast", ["class"], ["mask"], to=TensorProto.UINT8),
+    ]
+    constants = [
+        helper.make_tensor("axes", TensorProto.INT64, [1], [3]),
+        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+        helper.make_tensor("value", TensorProto.FLOAT, [], [float(value)]),
+    ]
+    return graph_of("constant", nodes, constants)
+
+
+def choosy() -> onnx.ModelProto:
+    """A network that fails on an image whose first pixel is red 255, alone or among others."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["values", "first"], ["row"], axis=1),
+        helper.make_node("Gather", ["row", "first"], ["pixel"], axis=2),
+        helper.make_node("Gather", ["pixel", "first"], ["red"], axis=3),
+        helper.make_node("Gather", ["table", "red"], ["looked_up"]),  # 255 is past its end
+        helper.make_node("ReduceMax", ["values", "axes"], ["largest"], keepdims=0),
+        helper.make_node("ReduceMax", ["looked_up", "axes"], ["small"], keepdims=0),
+        helper.make_node("Mul", ["largest", "small"], ["nothing"]),
+        helper.make_node("Cast", ["nothing"], ["mask"], to=TensorProto.UINT8),
+    ]
+    constants = [
+        helper.make_tensor("first", TensorProto.INT64, [1], [0]),
+        helper.make_tensor("axes", TensorProto.INT64, [1], [3]),
+        helper.make_tensor("table", TensorProto.INT64, [255], [0] * 255),
+    ]
+    return graph_of("choosy", nodes, constants)
+
+
+def graph_of(name: str, nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> onnx.ModelProto:
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
+    mask = helper.make_tensor_value_info("mask", TensorProto.UINT8, ["n", "h", "w"])
+    graph = helper.make_graph(nodes, name, [image], [mask], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def put(bundle: Path, new: Path) -> None:
+    """What an export does: the files, then the manifest, each moved in whole."""
+    for name in ("model.onnx", "manifest.json"):
+        shutil.copy(new / name, bundle / f"{name}.part")
+        (bundle / f"{name}.part").replace(bundle / name)
+
+
+def test_a_poisoned_image_fails_alone(
+    start: Start, tmp_path: Path, make_bundle: Callable[..., Path], encode: Callable[..., bytes]
+) -> None:
+    server = start(make_bundle(tmp_path / "bundle", choosy()), "--max-batch", "16", "--max-delay-ms", "20")
+    good = encode(np.full((HEIGHT, WIDTH, 3), 10, np.uint8))
+    poisoned = encode(np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
+    outcomes: Counter[tuple[bool, int]] = Counter()
+
+    def ask(poison: bool) -> None:
+        answer = server.client.post("/segment", content=poisoned if poison else good)
+        outcomes[poison, answer.status_code] += 1
+
+    threads = [threading.Thread(target=ask, args=(index % 4 == 0,)) for index in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes[False, 200] == 24, outcomes
+    assert sum(count for (poison, status), count in outcomes.items() if poison and status >= 400) == 8, outcomes
+    assert server.client.get("/readyz").status_code == 200
+    server.stop()
+
+
+def test_a_bundle_is_replaced_while_it_is_served(
+    start: Start, tmp_path: Path, make_bundle: Callable[..., Path], picture: bytes
+) -> None:
+    served = make_bundle(tmp_path / "served", constant(0))
+    server = start(served, "--reload-s", "0.1", "--log-level", "error")
+    load = Load(server, picture, clients=3)
+    wait_until(lambda: len(load.answers) == 1)
+    put(served, make_bundle(tmp_path / "new", constant(1)))
+    wait_until(lambda: len(load.answers) == 2)
+    (served / "model.onnx").write_bytes(b"half written")
+    time.sleep(0.5)
+    put(served, make_bundle(tmp_path / "newer", constant(2)))
+    wait_until(lambda: len(load.answers) == 3)
+    load.end()
+    assert set(load.outcomes) == {200}, load.outcomes
+    code, errors = server.stop()
+    assert code == 0
+    assert "the former one goes on" in errors
+
+
+def test_a_bundle_that_fails_in_service_is_rolled_back(
+    start: Start, tmp_path: Path, make_bundle: Callable[..., Path], encode: Callable[..., bytes]
+) -> None:
+    served = make_bundle(tmp_path / "served", constant(0))
+    server = start(served, "--reload-s", "0.1", "--log-level", "critical")
+    white = encode(np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
+    before = server.client.get("/model").json()
+    put(served, make_bundle(tmp_path / "new", choosy()))
+    wait_until(lambda: server.client.get("/model").json() != before)
+    server.client.post("/segment", content=white)
+    wait_until(lambda: server.client.post("/segment", content=white).status_code == 200)
+    server.stop()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_full_disk_for_the_log_harms_no_request(bundle: Path, picture: bytes, form: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "serve", str(bundle), "--port", "0", "--threads", "1", "--log-format", form]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=full, text=True) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            with httpx.Client(base_url=url, timeout=20, transport=httpx.HTTPTransport(retries=5)) as client:
+                wait_until(lambda: client.get("/readyz").status_code == 200)
+                statuses = Counter(client.post("/segment", content=picture).status_code for _ in range(20))
+                statuses[client.post("/segment", content=b"no image").status_code] += 1
+            process.send_signal(signal.SIGTERM)
+    assert statuses == {200: 20, 415: 1}
+    assert process.returncode == 0
+
+
+def test_a_log_that_nobody_reads_harms_no_request(start: Start, bundle: Path, picture: bytes) -> None:
+    server = start(bundle, "--log-format", "json")  # stderr is a pipe of 64 KiB
+    statuses = Counter(server.client.post("/segment", content=picture).status_code for _ in range(400))
+    assert statuses == {200: 400}
+    code, _ = server.stop()
+    assert code == 0
+
+
+def test_a_killed_worker_process_is_replaced(start: Start, bundle: Path, picture: bytes) -> None:
+    server = start(bundle, "--processes", "2", "--log-level", "critical")
+    workers = children(server.process.pid)
+    os.kill(workers.pop(), signal.SIGKILL)
+    statuses = Counter(
+        server.client.post("/segment", content=picture, headers={"Connection": "close"}).status_code for _ in range(50)
+    )
+    assert statuses == {200: 50}
+    wait_until(lambda: len(children(server.process.pid)) == 2)
+    wait_until(lambda: "segdistill_ready_processes 2.0" in server.client.get("/metrics").text)
+    code, _ = server.stop()
+    assert code == 0
+
+
+def children(process: int) -> list[int]:
+    """Ids of the worker processes of a parent."""
+    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
