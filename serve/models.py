@@ -61,13 +61,19 @@ class Model:
     def _warm_up(self) -> None:
         """The first inferences, of one image and of a full batch: they allocate memory and show that it runs.
 
+        Engines that prepare for each batch size, for a second or more, do so here and not while clients wait.
+
         Pillow loads its readers with the first JPEG and the first WebP, 17 and 24 ms that no client shall wait.
         """
         media_type, encode = next(iter(MASK_ENCODERS.items()))
         dot = np.zeros((1, 1, 3), np.uint8)
-        spec = self.manifest.input
+        spec, engine, largest = self.manifest.input, self.choice.engine, self.pipeline.batcher.max_batch
         try:
-            self.choice.engine.infer(np.zeros((self.pipeline.batcher.max_batch, spec.height, spec.width, 3), np.uint8))
+            for count in range(1 if engine.prepares_shapes else largest, largest + 1):
+                images = np.zeros((count, spec.height, spec.width, 3), np.uint8)
+                engine.infer(images)
+                if engine.prepares_shapes and self.manifest.output.confidence:
+                    engine.infer(images, confidence=True)
             for kind in (".jpg", ".webp"):
                 data = cv2.imencode(kind, dot)[1].tobytes()
                 self.pipeline.answer(data, Order(media_type, encode), Ticket(_WARM_UP_S))

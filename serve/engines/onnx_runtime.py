@@ -40,6 +40,7 @@ class OnnxRuntimeEngine:
         self.name, self.role, self.precision = _NAMES[device], role, record.precision
         self.device, self.threads = str(device), threads
         self.runtime = f"onnxruntime {onnxruntime.__version__}"
+        self.prepares_shapes = device == "cuda"  # cuDNN looks for its fastest algorithms
         self.largest_batch = None if manifest.input.dynamic_batch else 1
         path = bundle.file(role)
         self._session: Any = open_session(path, threads, _providers(device), record.session)

@@ -12,7 +12,7 @@ from export.openvino_session import compile_file, load_openvino
 from serve.engines.protocol import Outputs, no_confidence
 from train.errors import UserError
 
-MOST_COMPILED = 16
+MOST_COMPILED = 32
 """Batch shapes, with and without confidence, that are kept ready. Each has its own copy of the weights."""
 
 
@@ -26,6 +26,7 @@ class OpenVinoEngine:
 
     name = "openvino"
     device = "cpu"
+    prepares_shapes = True
 
     def __init__(self, bundle: Bundle, role: str, threads: int = 1) -> None:
         library, record, spec = load_openvino(), bundle.record(role), bundle.manifest.input

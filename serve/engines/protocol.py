@@ -44,6 +44,8 @@ class Engine(Protocol):
     precision: Precision
     largest_batch: int | None
     """Images of one inference at most; None: any number."""
+    prepares_shapes: bool
+    """Whether the first batch of a size takes much longer than the next one."""
 
     def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
         """RGB ``(N, h, w, 3)`` to class ids.

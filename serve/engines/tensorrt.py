@@ -34,6 +34,7 @@ class TensorRtEngine:
     """
 
     name = "tensorrt"
+    prepares_shapes = True
 
     def __init__(self, bundle: Bundle, role: str) -> None:
         check_plan(bundle, role)
