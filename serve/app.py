@@ -98,27 +98,28 @@ async def segment(
     accept: Annotated[str, Header(description="the form of the answer, see 200; image/png if left out")] = "",
 ) -> Response:
     """Segment an image, or several."""
+    record_of(request.scope).model = model.name
     if confidence and model.manifest.output.confidence is None:
         raise _invalid(f"'{model.name}' gives no confidence: export it with `python -m export.onnx … --confidence`")
     options = AnswerOptions(overlay, confidence, chosen_classes(classes, model.manifest), tolerance)
     offers = encoders(options)
+    accept = ", ".join(request.headers.getlist("accept"))  # FastAPI gives the first of several lines
     media_type = choose_media_type(accept, list(offers))
     if media_type is None:
         what = "an overlay" if overlay else "a class map with confidence" if confidence else "a class map"
         raise HTTPException(406, f"cannot give {what} as '{accept}': accept one of {', '.join(offers)}")
     answers = await service.segment(request, model.name, Order(media_type, offers[media_type], options, size))
-    return _response(request, model.name, media_type, answers)
+    return _response(request, media_type, answers)
 
 
-def _response(request: Request, model: str, media_type: str, answers: list[Encoded | Exception]) -> Response:
-    record = record_of(request.scope)
-    record.model = model
+def _response(request: Request, media_type: str, answers: list[Encoded | Exception]) -> Response:
     if len(answers) > 1:
         body, media_type = pack(answers, media_type)
         return Response(body, media_type=media_type, headers={"Vary": "Accept"})
     (answer,) = answers
     if isinstance(answer, Exception):
         raise answer
+    record = record_of(request.scope)
     record.times, record.batch = answer.times, answer.batch
     headers = {"Server-Timing": answer.times.header(), "Vary": "Accept", **answer.headers}
     if answer.notes:

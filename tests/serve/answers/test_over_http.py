@@ -50,3 +50,9 @@ def test_pictures_that_are_wanted_by_a_browser_come_as_webp(server, image, encod
     browser = {"Accept": "text/html,application/xhtml+xml,image/webp,*/*;q=0.8"}
     answer = server.client.post("/segment?overlay=true", content=encode(image), headers=browser)
     assert answer.headers["content-type"] == "image/webp"
+
+
+def test_several_accept_headers_are_one(server, image, encode):
+    lines = [("Accept", "text/html"), ("Accept", "application/x-npy")]
+    answer = server.client.post("/segment", content=encode(image), headers=lines)
+    assert answer.headers["content-type"] == "application/x-npy"
