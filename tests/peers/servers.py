@@ -28,13 +28,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(name: str, bundle: Path, workers: int, threads: int, *options: str) -> Iterator[Server]:
-    """One of `NAMES`, answering; ``workers`` requests worked on at once, ``threads`` for one inference."""
+def serving(name: str, bundle: Path, *options: str) -> Iterator[Server]:
+    """One of `NAMES`, answering."""
     port = _free_port()
     command = [sys.executable, "-m", *_module(name), str(bundle), "--port", str(port)]
-    command += ["--workers", str(workers), "--threads", str(threads), *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    process = subprocess.Popen([*command, *options], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(name, process, f"{url}/{'readyz' if name == 'ours' else 'health'}")

@@ -76,6 +76,16 @@ def test_the_way_from_image_to_class_ids_is_timed(
     assert f"model at {url}" in capsys.readouterr().out.replace("\n", "")
 
 
+def test_load_is_of_tensors(benchmark: Callable[..., None], url: str, street: Path, tmp_path: Path) -> None:
+    arguments = ("--url", url, "--protocol", "kserve", "--model", "model", "--image", street, *FEW)
+    load = ("--concurrency", "2", "--window", "0.2", "--windows", "3")
+    benchmark(*arguments, *load, "--json", tmp_path / "load.json")
+    (point,) = json.loads((tmp_path / "load.json").read_text())["points"]
+    assert point["errors"] == {}
+    assert point["throughput"] > 10
+    assert point["stages_ms"] == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
