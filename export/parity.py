@@ -168,7 +168,7 @@ def _difference(
     runner: Runner, manifest: Manifest, picture: Picture, image: NDArray[np.uint8], answer: Answer, twice: bool
 ) -> Difference:
     outputs = runner.run(image)
-    logits = runner.logits(image)
+    logits = outputs[manifest.output.logits] if manifest.output.logits else runner.logits(image)
     confidence = outputs.get(manifest.output.confidence or "")
     return Difference(
         picture=picture,

@@ -20,12 +20,13 @@ class PlanRunner:
     """Tensors of torch are the plan's memory; the shapes that come must lie within one of its profiles.
 
     Raises:
-        NotHere: TensorRT, its version or the GPU are not those that the plan was built for.
+        NotHere: TensorRT, its version or the GPU are not those that the plan was built for, or torch has no CUDA.
         BundleError: TensorRT does not take the file.
     """
 
     def __init__(self, path: Path, record: FileRecord, manifest: Manifest) -> None:
         _check(path, record, manifest)
+        check_torch()
         assert record.built_for is not None
         trt = load_tensorrt(record.built_for.flavour)
         self.runtime = f"{record.runtime} {trt.__version__}, {torch.cuda.get_device_name()}"
@@ -59,6 +60,12 @@ class PlanRunner:
         output = torch.empty(tuple(self._context.get_tensor_shape(name)), dtype=kind, device="cuda")
         self._context.set_tensor_address(name, output.data_ptr())
         return output
+
+
+def check_torch() -> None:
+    """`NotHere` if torch has no GPU here."""
+    if not torch.cuda.is_available():
+        raise NotHere("this PyTorch has no CUDA here, and a plan needs it for its memory: install one that has")
 
 
 def _check(path: Path, record: FileRecord, manifest: Manifest) -> None:

@@ -41,7 +41,7 @@ class OnnxRuntimeRunner:
         self._input = manifest.input.name
         self._names = manifest.output.names
         self._session = open_session(path, threads, ["CPUExecutionProvider"], record.session)
-        self._path, self._threads = path, threads
+        self._path, self._threads, self._configuration = path, threads, record.session
         self._logits_session: Any = None
 
     def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
@@ -60,7 +60,7 @@ class OnnxRuntimeRunner:
         name = logits_tensor(model, self._path)
         del model.graph.output[:]
         model.graph.output.append(onnx.ValueInfoProto(name=name))
-        return open_session(model.SerializeToString(), self._threads, ["CPUExecutionProvider"])
+        return open_session(model.SerializeToString(), self._threads, ["CPUExecutionProvider"], self._configuration)
 
 
 def open_runner(path: Path, record: FileRecord, manifest: Manifest, threads: int) -> Runner:

@@ -18,7 +18,7 @@ from export.tensorrt.build import BuildOptions, Built, build_plan
 from export.tensorrt.flavour import Flavour, load_tensorrt
 from export.tensorrt.gpu import this_gpu
 from export.tensorrt.layers import count_precisions
-from export.tensorrt.profile import FORM, default_profile, parse_profile
+from export.tensorrt.profile import FORM, check_verifiable, default_profile, parse_profile
 from export.tensorrt.target import plan_target, runs_on
 from train.command import command
 from train.errors import UserError
@@ -49,7 +49,7 @@ def main() -> None:
     trt, gpu = load_tensorrt(flavour), this_gpu()
     target = plan_target(trt, flavour, gpu, options.sm, build.profiles)
     role = _role(options, target)
-    prover = _prover(bundle, options) if runs_on(target, gpu) and not options.no_verify else None
+    prover = _prover(bundle, build, options) if runs_on(target, gpu) and not options.no_verify else None
     fields = {"precision": options.precision, "runtime": flavour, "source_sha256": source.sha256, "built_for": target}
     fields |= {"options": _made_with(options), "versions": {flavour: trt.__version__}}
     with locked(bundle.root, role, wait_s=0):
@@ -103,15 +103,18 @@ def _made_with(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if getattr(options, name) not in (None, [])}
 
 
-def _prover(bundle: Bundle, options: argparse.Namespace) -> "Prover":
+def _prover(bundle: Bundle, build: BuildOptions, options: argparse.Namespace) -> "Prover":
     """Made before the build, which takes minutes: what is missing is said now."""
+    check_verifiable(build.profiles[0], bundle.manifest.input)
     try:
+        from export.plan_runner import check_torch
         from export.prover import Prover
         from export.student import load_student
     except ImportError as error:
         raise UserError(
             f"no plan is verified here ({error}): pip install 'segdistill[export]', or give --no-verify"
         ) from None
+    check_torch()
     return Prover.of(options, load_student(bundle, options.run), bundle.root)
 
 

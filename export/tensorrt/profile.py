@@ -33,6 +33,20 @@ def parse_profile(text: str, spec: InputSpec) -> Profile:
     return Profile(min=low, opt=best, max=high)
 
 
+def check_verifiable(profile: Profile, spec: InputSpec) -> None:
+    """Check that a plan takes one picture of the bundle's size, which is what it is verified on.
+
+    Raises:
+        UserError: it does not.
+    """
+    picture = (1, spec.height, spec.width, 3)
+    if not all(low <= side <= high for low, side, high in zip(profile.min, picture, profile.max, strict=True)):
+        raise UserError(
+            f"--profile: the first one takes no single picture of {spec.height}x{spec.width}, which the plan is "
+            "verified on: give such a one first, or --no-verify"
+        )
+
+
 def _shape(match: re.Match[str], spec: InputSpec) -> Shape:
     batch, height, width = match.groups()
     return (int(batch), int(height or spec.height), int(width or spec.width), 3)

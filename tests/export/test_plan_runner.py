@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from export import plan_runner
 from export.bundle import file_record, load_bundle
 from export.manifest import PlanTarget
+from export.plan_runner import check_torch
 from export.runner import NotHere, open_runner
 
 RTX = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
@@ -43,3 +45,10 @@ def test_without_the_library_it_says_what_to_install(bundle_root: Path) -> None:
         record = file_record(plan, precision="fp16", runtime="tensorrt", built_for=target)
         with pytest.raises(NotHere, match=r"tensorrt is not installed here .*segdistill\[trt\]"):
             open_runner(plan, record, load_bundle(bundle_root).manifest, threads=1)
+
+
+def test_torch_without_a_gpu_is_said() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("torch has a GPU here")
+    with pytest.raises(NotHere, match="this PyTorch has no CUDA here"):
+        check_torch()

@@ -1,6 +1,7 @@
 """``export.quantize`` adds a proven INT8 file to a bundle, or leaves the bundle as it was."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -142,6 +143,18 @@ def test_a_graph_that_is_quantised_already(quantised: Path, calibration: Path, t
     save_manifest(root, manifest.model_copy(update={"files": {"onnx": file_record(root / "model.onnx")}}))
     with pytest.raises(BundleError, match="is quantised already"):
         quantise(root, calibration)
+
+
+def test_without_labels_the_limit_is_of_agreement(
+    bundle_root: Path, calibration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quantise(bundle_root, calibration, "--images", str(calibration), "--max-drop", "100")
+    accuracy = load_bundle(bundle_root).record("onnx_int8").accuracy
+    assert accuracy is not None
+    assert accuracy.miou_bundle is None
+    printed = capsys.readouterr().out
+    assert re.search(r"layers in INT8: 2 pictures lose \d+\.\d\d points of agreement", printed)
+    assert "% of the pixels" in printed
 
 
 def test_two_at_once(bundle_root: Path, calibration: Path) -> None:

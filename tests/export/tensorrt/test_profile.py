@@ -3,7 +3,7 @@
 import pytest
 
 from export.manifest import InputSpec
-from export.tensorrt.profile import default_profile, parse_profile
+from export.tensorrt.profile import check_verifiable, default_profile, parse_profile
 from train.errors import UserError
 
 SPEC = InputSpec(height=352, width=480, multiple=16, smallest=32, mean=[0, 0, 0], std=[1, 1, 1])
@@ -49,3 +49,10 @@ def test_a_mistake_is_one_line(text: str, spec: InputSpec, message: str) -> None
         parse_profile(text, spec)
     assert str(error.value).startswith(f"--profile {text}: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_plan_is_verified_on_one_picture_of_the_bundles_size() -> None:
+    check_verifiable(parse_profile("1:4:8", SPEC), SPEC)
+    for text in ("4:4:8", "1x32x64:1x32x64:1x64x96"):
+        with pytest.raises(UserError, match=r"the first one takes no single picture of 352x480, .*--no-verify"):
+            check_verifiable(parse_profile(text, SPEC), SPEC)

@@ -12,7 +12,7 @@ from torch import nn
 
 from export.bundle import load_bundle
 from export.fp16 import to_fp16
-from export.graph import make_graph
+from export.graph import make_graph, smallest_side
 from export.int8.images import choose_images
 from export.int8.layers import find_layers
 from export.int8.qdq import quantise
@@ -25,26 +25,37 @@ from export.tensorrt.profile import default_profile, parse_profile
 from tests.train.models.test_smp import CLASSES, SMALL, small
 from train.models.build import build_model
 from train.models.config import ModelConfig
+from train.models.network import SegmentationNetwork
 
-FIXED = InputSpec(
-    height=128, width=160, multiple=32, dynamic_batch=False, dynamic_size=False, mean=[0, 0, 0], std=[1, 1, 1]
-)
-DYNAMIC = FIXED.model_copy(update={"smallest": 128, "dynamic_batch": True, "dynamic_size": True})
 _NAMES = get_args(ModelConfig.model_fields["architecture"].annotation)
 ARCHITECTURES = [name for part in _NAMES for name in get_args(part) or (part,)]
 ENCODER = "test_efficientnet"
 """timm's smallest: what differs between students here is the decoder."""
 
 
-def graph(architecture: str, spec: InputSpec) -> onnx.ModelProto:
-    """A student's graph. Its batch normalisations are left out: folded into convolutions, they would leave no trace."""
+def student(architecture: str) -> SegmentationNetwork:
+    """Its batch normalisations are left out: folded into convolutions, they would leave no trace."""
     torch.manual_seed(0)
     if architecture in SMALL:
         network = small(architecture, encoder=ENCODER)
     else:
         network = build_model(ModelConfig.model_validate({"architecture": architecture}), CLASSES)
     _drop_batchnorm(network)
-    return make_graph(network.eval(), spec, OutputSpec(confidence="confidence"))
+    return network.eval()
+
+
+def input_spec(network: SegmentationNetwork, dynamic: bool) -> InputSpec:
+    """128×192 is a multiple of every student's stride."""
+    return InputSpec(
+        height=128,
+        width=192,
+        multiple=network.multiple,
+        smallest=smallest_side(network),
+        dynamic_batch=dynamic,
+        dynamic_size=dynamic,
+        mean=[0, 0, 0],
+        std=[1, 1, 1],
+    )
 
 
 def to_int8(model: onnx.ModelProto, folder: Path, spec: InputSpec) -> onnx.ModelProto:
@@ -69,6 +80,12 @@ def build(trt: TensorRt, model: onnx.ModelProto, path: Path, spec: InputSpec) ->
     return build_plan(trt, path, BuildOptions([profile], []), path.stem, runs_here=False)
 
 
+def check_student(trt: TensorRt, architecture: str, folder: Path, dynamic: bool) -> None:
+    network = student(architecture)
+    spec = input_spec(network, dynamic)
+    check_in_every_precision(trt, make_graph(network, spec, OutputSpec(confidence="confidence")), folder, spec)
+
+
 def check_in_every_precision(trt: TensorRt, model: onnx.ModelProto, folder: Path, spec: InputSpec) -> None:
     single = count_precisions(build(trt, model, folder / "fp32.onnx", spec).layers)
     half = count_precisions(build(trt, to_fp16(model, folder / "fp32.onnx"), folder / "fp16.onnx", spec).layers)
@@ -83,7 +100,7 @@ def check_in_every_precision(trt: TensorRt, model: onnx.ModelProto, folder: Path
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_at_a_fixed_size(rtx: TensorRt, architecture: str, tmp_path: Path) -> None:
-    check_in_every_precision(rtx, graph(architecture, FIXED), tmp_path, FIXED)
+    check_student(rtx, architecture, tmp_path, dynamic=False)
 
 
 def test_a_real_export_at_any_size(rtx: TensorRt, exported: Path, tmp_path: Path) -> None:
@@ -94,7 +111,7 @@ def test_a_real_export_at_any_size(rtx: TensorRt, exported: Path, tmp_path: Path
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_at_any_size(rtx: TensorRt, architecture: str, tmp_path: Path) -> None:
-    check_in_every_precision(rtx, graph(architecture, DYNAMIC), tmp_path, DYNAMIC)
+    check_student(rtx, architecture, tmp_path, dynamic=True)
 
 
 def _drop_batchnorm(module: nn.Module) -> None:
