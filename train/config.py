@@ -46,7 +46,7 @@ class RunConfig(BaseModel):
     name: str = Field(pattern=r"^\w[\w-]*([./]\w[\w-]*)*$", description="name of the run: its folder is OUT/NAME")
     out: Path = Field(default=Path("runs"), description="folder of all runs")
     seed: int = Field(default=0, ge=0, description="seed of weights, order and augmentation")
-    resume: bool = Field(default=False, description="go on from the run's last checkpoint")
+    resume: bool = Field(default=False, description="go on from the run's newest whole checkpoint")
     overwrite: bool = Field(default=False, description="delete a run of the same name first")
     profile: bool = Field(default=False, description="time 20 steps, print how a step divides, and make no run")
     data: DataConfig = Field(default_factory=DataConfig, description="dataset and augmentation")
