@@ -28,6 +28,15 @@ class Comparison:
         self.names = names if len(set(names)) == len(names) else [str(summary.run.root) for summary in runs]
 
     @property
+    def warning(self) -> str:
+        """Why the scores cannot be compared; empty where they can."""
+        splits = [f"{summary.val_set.name} ({len(summary.val_set)} images)" for summary in self.runs]
+        if len(set(splits)) == 1:
+            return ""
+        scored = ", ".join(f"{name} on {split}" for name, split in zip(self.names, splits, strict=True))
+        return f"These scores cannot be compared, they are of different images: {scored}."
+
+    @property
     def tables(self) -> list[Table]:
         """All there is to say without a picture."""
         return [self.scores, self.cost, self.classes, self.differences]
@@ -96,7 +105,8 @@ class Comparison:
 
     def markdown(self) -> str:
         """The tables, for a document."""
-        return "\n".join(_markdown(table) for table in self.tables)
+        warning = f"{self.warning}\n\n" if self.warning else ""
+        return warning + "\n".join(_markdown(table) for table in self.tables)
 
 
 def _evaluation(line: dict[str, Any] | None) -> list[str]:

@@ -11,14 +11,16 @@ def comparison_page(comparison: Comparison) -> WebPage:
     first = comparison.runs[0]
     splits = ", ".join(dict.fromkeys(summary.val_set.name for summary in comparison.runs))
     page = WebPage(f"{len(comparison.runs)} runs", f"{' · '.join(comparison.names)}, scored on {splits}")
-    for table in (comparison.scores, comparison.cost):
-        page.section(table.title, grid(table.head, table.rows))
+    scores, cost = comparison.scores, comparison.cost
+    warning = [paragraph(comparison.warning)] if comparison.warning else []
+    page.section(scores.title, *warning, grid(scores.head, scores.rows))
+    page.section(cost.title, grid(cost.head, cost.rows))
     if all(summary.history.evaluations for summary in comparison.runs):
         page.section("Training", _curves(comparison))
     explained = paragraph(f"In brackets: the difference from {comparison.names[0]}.")
     page.section(comparison.classes.title, explained, grid(comparison.classes.head, comparison.classes.rows))
     page.section("Calibration", _calibration(comparison))
-    if len({summary.val_set.name for summary in comparison.runs}) == 1:
+    if not comparison.warning:
         colours = legend(first.val_set.classes, first.val_set.palette)
         page.section("Pictures", colours, *_strips(comparison))
     differences = comparison.differences

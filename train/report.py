@@ -90,6 +90,8 @@ def main() -> None:
         _write(config.json_file, json.dumps(comparison.record(), indent=2) + "\n")
     for table in (comparison.scores, comparison.cost):
         Console().print(_console_table(table))
+    if comparison.warning:
+        print(comparison.warning)
     print(f"report: {target}")
 
 

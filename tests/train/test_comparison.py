@@ -56,6 +56,22 @@ def test_two_runs_side_by_side(compared: Path, student_run: Path) -> None:
         assert text in page.text
 
 
+def test_scores_of_different_images_are_called_so(
+    cli: Cli, student_run: Path, teacher_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(teacher_run, run, symlinks=True)
+    config = (run / "config.yaml").read_text(encoding="utf-8")
+    (run / "config.yaml").write_text(config.replace("val_split: val", "val_split: train"), encoding="utf-8")
+    ended = cli(report.main, [str(student_run), str(run), "--out", str(tmp_path / "page.html")])
+    assert ended.code == 0, ended.err
+    warning = "different images: student on camvid/val (6 images), teacher on camvid/train (6 images)."
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert warning in page.text
+    assert warning in ended.out
+    assert [str(image["alt"]) for image in page.images if "label" in str(image["alt"])] == []
+
+
 def test_a_page_made_anew_is_that_of_the_training(cli: Cli, student_run: Path, tmp_path: Path) -> None:
     ended = cli(report.main, [str(student_run), "--out", str(tmp_path / "anew.html")])
     assert ended.code == 0, ended.err
