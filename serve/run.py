@@ -15,6 +15,8 @@ from serve.service import Service
 from serve.settings import Settings
 from train.errors import UserError
 
+_SPARE_S = 5.0  # for a worker process to end after its last request
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +48,8 @@ def _in_processes(roots: Mapping[str, Path], settings: Settings) -> None:
     try:
         with shared_between_processes():
             work = partial(_work, roots, settings)
-            ended = Processes(work, settings.processes, listener, grace_s(settings), forget_process).run()
+            longest_s = settings.drain_s + grace_s(settings) + _SPARE_S
+            ended = Processes(work, settings.processes, listener, longest_s, forget_process).run()
     finally:
         log.close()
     if not ended:

@@ -149,6 +149,8 @@ def _configuration(service: Service, tracers: "TracerProvider | None") -> uvicor
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="none",
+        proxy_headers=False,  # whoever asks could say to be another client
         backlog=_BACKLOG,
         timeout_graceful_shutdown=grace_s(settings),
     )

@@ -1,12 +1,8 @@
 """Spans as a real collector of OTLP over HTTP receives them."""
 
-import contextlib
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +16,8 @@ from tests.serve.asgi_server import serving
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from serve.telemetry import Trace, open_tracer_provider
+from tests.serve.otlp_collector import collector
 
 ROOT = Path(__file__).parents[2]
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -37,30 +32,6 @@ async def segment(request: Request) -> str:
 
 async def full() -> None:
     raise ProblemError(503, "overloaded", "full")
-
-
-@contextlib.contextmanager
-def collector() -> Iterator[tuple[str, list[Any]]]:
-    """An endpoint, and the resource spans it has received."""
-    spans: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/v1/traces"
-            message = ExportTraceServiceRequest()
-            message.ParseFromString(self.rfile.read(int(self.headers["Content-Length"])))
-            spans.extend(message.resource_spans)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", spans
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
