@@ -69,7 +69,7 @@ def compressed_counts(runs: ClassRuns) -> list[str]:
 
 
 def _by_column(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.transpose(values), np.uint8).reshape(-1)  # 20 times as fast as NumPy's copy
+    return np.asarray(cv2.transpose(values), np.uint8).reshape(-1)  # a ninth of the time of NumPy's copy
 
 
 def _counts(runs: ClassRuns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
