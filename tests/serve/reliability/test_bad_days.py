@@ -215,6 +215,7 @@ def test_a_log_that_nobody_reads_harms_no_request(start: Start, bundle: Path, pi
     assert code == 0
 
 
+@pytest.mark.slow
 def test_a_killed_worker_process_is_replaced(start: Start, bundle: Path, picture: bytes) -> None:
     server = start(bundle, "--processes", "2", "--log-level", "critical")
     workers = children(server.process.pid)
