@@ -16,6 +16,7 @@ from train.batch_norm import synchronise
 from train.checkpoint import TrainingState, check_classes, load_run
 from train.config import RunConfig
 from train.data.batches import Batch, Share, training_batches
+from train.data.cache import cached
 from train.data.dataset import Dataset
 from train.data.neighbour import open_neighbours
 from train.data.open import open_dataset
@@ -120,8 +121,8 @@ def open_session(config: RunConfig) -> Session:
     Raises:
         UserError: anything wrong with the config, the data or the teacher. No run directory has been made then.
     """
-    train_set = open_dataset(config.data, config.data.train_split)
-    val_set = open_dataset(config.data, config.data.val_split)
+    train_set = _open(config, config.data.train_split)
+    val_set = _open(config, config.data.val_split)
     config = _resolve(config, train_set)
     precision = Precision.of(choose_device(config.loop.device), config.loop.amp)
     torch.set_num_threads(config.loop.threads or torch.get_num_threads())
@@ -170,6 +171,18 @@ def _resume(session: Session) -> None:
             raise UserError(f"{run.root}: not on this machine: put the run where all machines see the same files")
         state.restore(session.resumption.folder)
     state.best_miou = best_miou
+
+
+def _open(config: RunConfig, split: str) -> Dataset:
+    dataset, folder = open_dataset(config.data, split), config.data.cache
+    if folder is None:
+        return dataset
+    # One process fills the cache; where machines do not see the same folder, one on each of them.
+    for fills in (processes.is_first(), processes.local_rank() == 0):
+        if fills:
+            cached(dataset, config.data, split, folder, config.loop.workers)
+        processes.wait()
+    return cached(dataset, config.data, split, folder, config.loop.workers)
 
 
 def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:

@@ -18,7 +18,9 @@ def in_processes(count: int, work: Callable[..., Any], folder: Path, *arguments:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.start_processes(_process, (count, port, work, folder, arguments), count, start_method="spawn")
+    # All are forked from one that has imported what takes long, and has run nothing yet.
+    multiprocessing.set_forkserver_preload(["tests.train.taught", "tests.train.losses.shared"])
+    multiprocessing.start_processes(_process, (count, port, work, folder, arguments), count, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(count)]
 
 

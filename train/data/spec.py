@@ -123,6 +123,9 @@ class DataConfig(DatasetSpec):
     size: tuple[int, int] = Field(default=(192, 256), description="height and width of the network's input, pixels")
     crop: tuple[int, int] | None = Field(default=None, description="height and width of a training crop; default: size")
     augment: AugmentSpec = Field(default_factory=AugmentSpec)
+    cache: Path | None = Field(
+        default=None, description="folder to keep decoded images in while training, 4 bytes a pixel; default: none"
+    )
     neighbour: NeighbourSpec = Field(
         default_factory=NeighbourSpec, description="second frame, for losses that need one"
     )
