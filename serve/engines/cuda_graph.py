@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from serve.engines.cuda_driver import LIBRARY
 from serve.engines.protocol import DeviceError
+from train.errors import UserError
 
 _OF_THIS_THREAD = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may allocate meanwhile
 
@@ -33,7 +34,7 @@ def capture(stream: int, work: Callable[[], None]) -> CudaGraph | None:
     driver, handle = ctypes.CDLL(LIBRARY), ctypes.c_void_p(stream)
     graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
     _check("cuStreamBeginCapture", driver.cuStreamBeginCapture_v2(handle, _OF_THIS_THREAD))
-    with contextlib.suppress(DeviceError):  # of the capture: if the device is lost, the next work says so
+    with contextlib.suppress(UserError):  # of the capture: if the device is lost, the next work says so
         work()
     if driver.cuStreamEndCapture(handle, ctypes.byref(graph)) or not graph:
         return None

@@ -1,9 +1,14 @@
 """The engine that is asked for, or the best there is with the reason why it is not a better one."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from export.bundle import load_bundle
+from export import trt
+from export.bundle import load_bundle, save_manifest
+from export.tensorrt.gpu import this_gpu
 from serve.engines.choose import open_engine
 from train.errors import UserError
 
@@ -31,3 +36,29 @@ def test_one_that_is_not_to_be_had_is_an_error_that_says_what_to_do(bundle, name
 def test_batches_of_any_size_go_through(bundle):
     images = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
     np.testing.assert_array_equal(open_engine(load_bundle(bundle)).engine.infer(images).ids, images.argmax(-1))
+
+
+def test_a_real_plan_is_passed_over_where_it_cannot_run(network_bundle, tmp_path, cli):
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
+    if this_gpu() is not None:
+        pytest.skip("this machine has a GPU")
+    root = Path(shutil.copytree(network_bundle.root, tmp_path / "bundle"))
+    assert cli(trt.main, [str(root), "--flavour", "rtx"]).code == 0
+    choice = open_engine(load_bundle(root))
+    assert choice.engine.name == "openvino"
+    plan, cuda = choice.passed_over
+    assert plan.startswith("tensorrt, file 'rtx_portable_fp32': not verified: `python -m export.verify")
+    assert cuda.startswith("onnxruntime-cuda")
+    with pytest.raises(UserError, match=r"model\.rtx_portable_fp32\.plan: built for .* no NVIDIA GPU"):
+        open_engine(load_bundle(root), "tensorrt")
+
+
+def test_an_fp16_graph_is_cudas_first_choice_once_it_is_proven(network_bundle, tmp_path):
+    root = Path(shutil.copytree(network_bundle.root, tmp_path / "bundle"))
+    onnx_file = network_bundle.record("onnx")
+    for verified, role in ((False, "onnx"), (True, "onnx_fp16")):
+        fp16 = onnx_file.model_copy(update={"precision": "fp16", "verified": verified})
+        files = {"onnx": onnx_file, "onnx_fp16": fp16}
+        save_manifest(root, network_bundle.manifest.model_copy(update={"files": files}))
+        with pytest.raises(UserError, match=rf"^onnxruntime-cuda, file '{role}': "):
+            open_engine(load_bundle(root), "onnxruntime-cuda")
