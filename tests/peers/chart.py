@@ -25,10 +25,13 @@ def write_chart(found: Comparison, path: Path) -> None:
             )
     for label, rounds in found.bare.items():
         throughput.axhline(sorted(rounds)[len(rounds) // 2], color="#5f6368", linestyle=":", linewidth=1)
-        throughput.annotate(f"bare loop {label}", (0, sorted(rounds)[len(rounds) // 2]), fontsize=7, color="#5f6368")
+        throughput.annotate(label, (0, sorted(rounds)[len(rounds) // 2]), fontsize=7, color="#5f6368")
     for axes, title in ((throughput, "answers a second"), (p99, "p99, ms")):
-        axes.set_xticks([index + 0.4 - width / 2 for index in range(len(LEVELS))], [f"{n} clients" for n in LEVELS])
+        axes.set_xticks([index + 0.4 - width / 2 for index in range(len(LEVELS))], [str(n) for n in LEVELS])
+        axes.set_xlabel("clients, each waiting for its answer")
         axes.set_title(title, loc="left", fontsize=10)
     p99.set_yscale("log")
-    throughput.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(
+        *throughput.get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=6
+    )
     figure.savefig(path)

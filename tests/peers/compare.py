@@ -22,7 +22,7 @@ Writes peers.md, peers.json and peers.png."""
 def main() -> None:
     options = _parser().parse_args()
     settings = Settings()
-    loops = [Setup("bare", settings.workers, settings.threads), Setup("bare", available_cores(), 1)]
+    loops = [Setup("bare loop", settings.workers, settings.threads), Setup("bare loop", available_cores(), 1)]
     found = compare(
         options.bundle,
         options.images,
@@ -50,7 +50,12 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     cores = available_cores()
-    peers = [Setup("LitServe", cores, 1), Setup("plain", cores, 1), Setup("plain", 1, cores)]
+    peers = [
+        Setup("LitServe", cores, 1, 4),
+        Setup("LitServe", cores, 1),
+        Setup("plain", cores, 1),
+        Setup("plain", 1, cores),
+    ]
     parser = argparse.ArgumentParser(
         prog="python -m tests.peers.compare",
         description=DESCRIPTION,
@@ -64,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_setup,
         nargs="*",
         default=peers,
-        metavar="NAME:WORKERS:THREADS",
-        help="LitServe or plain, requests worked on at once, threads of one inference",
+        metavar="NAME:WORKERS:THREADS[:BATCH]",
+        help="LitServe or plain, requests worked on at once, threads of one inference, LitServe's largest batch",
     )
     parser.add_argument("--ours", type=shlex.split, default=[], metavar="OPTIONS", help="options of our server")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="each has everything once")
@@ -75,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _setup(text: str) -> Setup:
-    name, workers, threads = text.split(":")
-    return Setup(name, int(workers), int(threads))
+    name, *numbers = text.split(":")
+    return Setup(name, *map(int, numbers))
 
 
 if __name__ == "__main__":

@@ -24,15 +24,22 @@ _COMPARED_IMAGES = 8
 
 @dataclass(frozen=True)
 class Setup:
-    """A server, so many requests worked on at once, so many threads for an inference."""
+    """A server, so many requests worked on at once, so many threads for an inference, and LitServe's largest batch."""
 
     name: str
     workers: int
     threads: int
+    batch: int = 1
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.workers}x{self.threads}"
+        batches = f", batches of {self.batch}" if self.batch > 1 else ""
+        return f"{self.name} {self.workers}x{self.threads}{batches}"
+
+    @property
+    def options(self) -> list[str]:
+        batch = ["--max-batch-size", str(self.batch)] if self.name == "LitServe" else []
+        return ["--workers", str(self.workers), "--threads", str(self.threads), *batch]
 
 
 @dataclass
@@ -74,21 +81,22 @@ def compare(
     with contextlib.ExitStack() as running:
         servers = {OURS: running.enter_context(serving(OURS, bundle, *ours))}
         for peer in peers:
-            options = ("--workers", str(peer.workers), "--threads", str(peer.threads))
-            servers[peer.label] = running.enter_context(serving(peer.name, bundle, *options))
+            servers[peer.label] = running.enter_context(serving(peer.name, bundle, *peer.options))
         _check_equal(servers, images[:_COMPARED_IMAGES])
         bare = {
             loop.label: running.enter_context(bare_loop(bundle, folder, loop.workers, loop.threads)) for loop in loops
         }
+        found.levels = {label: {clients: [] for clients in LEVELS} for label in servers}
+        found.bare = {label: [] for label in bare}
         for number in range(rounds):
             for clients in LEVELS:
                 for label in _turned(list(servers), number + clients):
                     level = measure(servers[label], images, clients, seconds)
-                    found.levels.setdefault(label, {}).setdefault(clients, []).append(level)
+                    found.levels[label][clients].append(level)
                     of = f"round {number + 1}/{rounds} {label}, {clients} clients"
                     _say(f"{of}: {level.throughput:.1f}/s, p99 {level.p99_ms:.1f} ms")
             for label in _turned(list(bare), number):
-                found.bare.setdefault(label, []).append(bare[label].run(seconds))
+                found.bare[label].append(bare[label].run(seconds))
                 _say(f"round {number + 1}/{rounds} {label}: {found.bare[label][-1]:.1f}/s")
     if overload_s:
         _say(f"overload: {overload_s:g} s at twice the capacity")

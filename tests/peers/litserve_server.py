@@ -60,7 +60,8 @@ def main() -> None:
     parser.add_argument("--max-batch-size", type=int, default=4)
     parser.add_argument("--batch-timeout", type=float, default=0.001, help="seconds to wait for a batch to fill")
     options = parser.parse_args()
-    api = Segment(options.bundle, options.threads, options.max_batch_size, options.batch_timeout)
+    timeout = options.batch_timeout if options.max_batch_size > 1 else 0.0
+    api = Segment(options.bundle, options.threads, options.max_batch_size, timeout)
     server = ls.LitServer(api, accelerator="cpu", workers_per_device=options.workers, fast_queue=True)
     server.run(
         host="127.0.0.1",

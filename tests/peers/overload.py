@@ -33,6 +33,8 @@ class Overload:
     refused: float
     """503 a second."""
     refused_p99_ms: float | None
+    client_late_p99_ms: float
+    """How much later than due the requests left this program: contained in the other times."""
     failed: dict[str, int]
     """Anything else, by kind."""
     memory_mib: list[float]
@@ -58,6 +60,7 @@ def overload(server: Server, images: Sequence[bytes], seconds: float) -> Overloa
         accepted_p99_ms=_p99(accepted) or float("inf"),
         refused=len(refused) / seconds,
         refused_p99_ms=_p99(refused),
+        client_late_p99_ms=float(np.percentile([(one.sent - one.due) * 1e3 for one in flood], 99)),
         failed=dict(Counter(one.outcome for one in flood if one.outcome not in (OK, "503"))),
         memory_mib=[round(value, 1) for value in memory],
         memory_slope=float(np.polyfit(range(len(half)), half, 1)[0]) * 60 if len(half) > 1 else 0.0,
