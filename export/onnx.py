@@ -27,9 +27,9 @@ from export.proof_options import add_proof_options
 from export.prover import Prover
 from export.readme import write_readme
 from export.samples import write_samples
-from export.student import describe_student, describe_teacher, load_scored
+from export.student import describe_student, describe_teacher
 from export.versions import code_version, versions
-from train.checkpoint import TrainedNetwork
+from train.checkpoint import TrainedNetwork, load_run
 from train.command import command
 from train.data.resize import Size
 from train.durable import atomic_path
@@ -41,7 +41,7 @@ _SHAPES = {"fixed": (False, False), "batch": (True, False), "dynamic": (True, Tr
 
 def main() -> None:
     options = _options()
-    trained = load_scored(options.run, options.checkpoint)
+    trained = load_run(options.run, options.checkpoint)
     _check_target(options.out)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     prover = Prover.of(options, trained, options.out)

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from export.bundle import Bundle, BundleError, sha256
 from train.checkpoint import TrainedNetwork, load_run
 from train.models.build import cost
@@ -53,18 +51,4 @@ def load_student(bundle: Bundle, run: Path | None = None) -> TrainedNetwork:
     weights = RunDirectory(root).checkpoint(which) / "model.safetensors"
     if sha256(weights) != student["weights_sha256"]:
         raise BundleError(f"{weights}: trained on since {bundle.root} was exported: export it again, or give --run")
-    return load_scored(root, which)
-
-
-def load_scored(run: Path, which: Which) -> TrainedNetwork:
-    """The network of a run in the memory format that it was trained and scored in.
-
-    It decides in which order PyTorch adds: on CamVid's val split one of 17 million class ids depends on it.
-
-    Raises:
-        UserError: no such run or checkpoint.
-    """
-    trained = load_run(run, which)
-    if trained.config.loop.channels_last:
-        trained.network.to(memory_format=torch.channels_last)
-    return trained
+    return load_run(root, which)

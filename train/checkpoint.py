@@ -94,7 +94,9 @@ class TrainedNetwork:
 
 
 def load_run(root: Path, which: Which = "best") -> TrainedNetwork:
-    """The network of a run's checkpoint.
+    """The network of a run's checkpoint, in the memory format that it was trained and scored in.
+
+    That format decides in which order PyTorch adds: on CamVid's val split one of 17 million class ids depends on it.
 
     Raises:
         UserError: no run, no checkpoint, or weights of another architecture or class count.
@@ -106,6 +108,8 @@ def load_run(root: Path, which: Which = "best") -> TrainedNetwork:
     network = build_model(config.model.model_copy(update={"weights": "none"}), len(config.data.classes))
     load_into(network, load_weights(folder), folder)
     network.eval()
+    if config.loop.channels_last:
+        network.to(memory_format=torch.channels_last)
     return TrainedNetwork(network, config, int(load_state(folder)["step"]))
 
 
