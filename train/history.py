@@ -53,7 +53,8 @@ class History:
 
     def spent(self, key: str) -> float | None:
         """Of ``seconds``, ``cpu_joules`` or ``gpu_joules`` in the whole run; None: not on record."""
-        value: float | None = self.logged[-1].get(key) if self.logged else None
+        newest = max([*self.logged[-1:], *self.evaluations[-1:]], key=lambda line: line.get("seconds", 0), default={})
+        value: float | None = newest.get(key)
         return value
 
     def score(self, key: str) -> Curve:

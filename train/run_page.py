@@ -90,12 +90,20 @@ def _classes(summary: RunSummary) -> str:
     iou = summary.scores.class_iou
     rows = [(name, iou[name], colour) for name, colour in zip(val_set.classes, val_set.palette, strict=True)]
     rows.sort(key=lambda row: -1.0 if row[1] is None else row[1], reverse=True)
-    confusion = confusion_chart(summary.inspection.score.matrix.counts, val_set.classes)
+    confusion = scrolling_chart(
+        confusion_chart(summary.inspection.score.matrix.counts, val_set.classes),
+        "confusion matrix, rows: label, columns: prediction",
+        _matrix_width(len(val_set.classes)),
+    )
     return columns(
         paragraph("IoU of each class") + bars(rows),
-        paragraph("Where the pixels of each class went, in percent of the label's pixels")
-        + scrolling_chart(confusion, "confusion matrix, rows: label, columns: prediction", 30 * len(val_set.classes)),
+        paragraph("Where the pixels of each class went, in percent of the label's pixels") + confusion,
     )
+
+
+def _matrix_width(classes: int) -> int:
+    """The least at which it can be read, in CSS pixels; that of many classes has smaller letters and no numbers."""
+    return min(30 * classes, 360 + 12 * classes)
 
 
 def _calibration(summary: RunSummary) -> str:

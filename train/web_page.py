@@ -31,7 +31,7 @@ section { padding: 20px; margin-top: 16px; }
 .columns + * { margin-top: 20px; }
 img { display: block; width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
-.scroll img { max-width: 620px; margin: 0 auto; }
+.scroll img { max-width: max(620px, var(--least)); margin: 0 auto; }
 .scroll > div { min-width: var(--least); }
 .bars { display: grid; grid-template-columns: auto 1fr auto; gap: 7px 12px; align-items: center; }
 .bars .track { background: var(--ground); border-radius: 4px; }
@@ -55,6 +55,7 @@ tr:first-child td { border-top: 0; }
 .grid td:first-child, .grid th:first-child { text-align: left; }
 .grid tr:nth-child(2) td { border-top: 1px solid var(--line); }
 summary { cursor: pointer; font-size: 18px; font-weight: 700; }
+.colours { margin-bottom: 16px; } .colours summary { font-size: 14px; font-weight: 600; margin-bottom: 6px; }
 pre { margin: 14px 0 0; overflow-x: auto; font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 @media (max-width: 640px) {
   main { padding: 20px 12px 32px; } section { padding: 16px 14px; }
@@ -63,6 +64,7 @@ pre { margin: 14px 0 0; overflow-x: auto; font: 13px/1.5 ui-monospace, SFMono-Re
 }
 """
 _LARGEST_ROW = 6
+_LARGEST_LEGEND = 40
 
 
 @dataclass(frozen=True)
@@ -148,12 +150,15 @@ def bars(values: Sequence[tuple[str, float | None, Colour]]) -> str:
 
 
 def legend(classes: Sequence[str], palette: Sequence[Colour]) -> str:
-    """The names of the colours."""
+    """The names of the colours; many of them are behind a click."""
     items = (
         f'<span><i class="swatch" style="background:{_css(colour)}"></i>{escape(name)}</span>'
         for name, colour in zip(classes, palette, strict=True)
     )
-    return f'<div class="legend">{"".join(items)}</div>'
+    shown = f'<div class="legend">{"".join(items)}</div>'
+    if len(classes) <= _LARGEST_LEGEND:
+        return shown
+    return f'<details class="colours"><summary>Colours of the {len(classes)} classes</summary>{shown}</details>'
 
 
 def strip(caption: str, pictures: Sequence[tuple[str, NDArray[np.uint8]]]) -> str:

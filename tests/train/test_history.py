@@ -24,6 +24,15 @@ def test_best_is_the_first_of_equals_as_in_training() -> None:
     assert history.last["step"] == 6
 
 
+def test_time_and_energy_are_those_of_the_newest_line_and_the_usual_step() -> None:
+    timed = [{"step": step, "losses": {}, "lr": 0, "seconds": 2.0 * step, "gpu_joules": step} for step in (1, 2, 4)]
+    history = History.of([*timed, {"step": 4, "miou": 0.5, "seconds": 20.0, "gpu_joules": 9}])
+    assert history.step_seconds() == 2.0
+    assert (history.spent("seconds"), history.spent("gpu_joules"), history.spent("cpu_joules")) == (20.0, 9, None)
+    history = History.of(RECORDS)
+    assert (history.step_seconds(), history.spent("seconds")) == (None, None)
+
+
 def test_a_run_that_has_written_nothing() -> None:
     history = History.of([])
     assert (history.best, history.last, history.losses(), history.learning_rate()) == (None, None, {}, ([], []))

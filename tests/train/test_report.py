@@ -8,6 +8,7 @@ from train.checkpoint import load_run
 from train.data.open import open_dataset
 from train.report import write_report
 from train.run_directory import RunDirectory
+from train.web_page import legend
 
 
 class Page(HTMLParser):
@@ -91,6 +92,13 @@ def test_classes_are_sorted_best_first(page: Page) -> None:
     values = [float(value) for value in re.findall(r"\d\.\d{3}", bars)]
     assert len(values) > 3
     assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize(("classes", "folded"), [(40, False), (150, True)])
+def test_many_colours_are_behind_a_click(classes: int, folded: bool) -> None:
+    shown = Page(legend([f"class {number}" for number in range(classes)], [(1, 2, 3)] * classes))
+    assert f"class {classes - 1} " in shown.text
+    assert ("Colours of the 150 classes" in shown.text) == folded
 
 
 def test_names_are_escaped_and_a_run_without_a_teacher_shows_predictions(teacher_run: Path) -> None:
