@@ -41,7 +41,7 @@ def _measure(options: argparse.Namespace) -> Report:
     if options.protocol == "kserve":
         return time_kserve(options.url, options.model, order)
     if options.url is not None:
-        return time_server(options.url, order)
+        return time_server(options.url, options.model, order)
     return time_bundle(options.bundle, order, options.engine, options.threads, options.server, options.write)
 
 

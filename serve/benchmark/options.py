@@ -44,8 +44,8 @@ def check(options: argparse.Namespace) -> None:
         raise UserError("--write, --batch and --server are for a BUNDLE in this process: leave out --url")
     if options.protocol == "kserve" and (options.url is None or options.model is None):
         raise UserError("--protocol kserve needs --url URL and --model NAME")
-    if options.protocol != "kserve" and options.model is not None:
-        raise UserError(f"--model {options.model}: a benchmark of one model: add --protocol kserve")
+    if options.url is None and options.model is not None:
+        raise UserError(f"--model {options.model}: for a server at --url; a BUNDLE has one model")
     for name, least in _LEAST.items():
         if getattr(options, name) < least:
             raise UserError(f"--{name} {getattr(options, name)}: at least {least}")
@@ -72,7 +72,9 @@ def _add_target(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--protocol", choices=("segment", "kserve"), default="segment", help="what the server at --url speaks"
     )
-    group.add_argument("--model", metavar="NAME", help="the model of a server that has several, with --protocol kserve")
+    group.add_argument(
+        "--model", metavar="NAME", help="the model of a server at --url that has several; None: its first"
+    )
     group.add_argument(
         "--server",
         type=shlex.split,

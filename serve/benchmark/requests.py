@@ -1,10 +1,13 @@
 """Time whole requests over HTTP one after the other, from the client's side."""
 
 import asyncio
+import os
 import time
+from urllib.parse import quote
 
 import httpx
 
+from serve.api_key import ENVIRONMENT
 from serve.benchmark.connection import Target, post_message
 from serve.benchmark.load import OK, Exchange, Sender
 from serve.benchmark.measurement import WHOLE_REQUEST, Measurement, Plan, repeat
@@ -17,17 +20,30 @@ _HEADERS = {"Accept": "image/png", "Content-Type": "application/octet-stream"}
 _SCOPE = "one client, one kept-open connection: from the POST of one image to the last byte of the class map"
 
 
-def segment_target(url: str, images: list[bytes]) -> Target:
-    """Requests of the images' class maps, after one to see that the server gives them.
+def segment_target(url: str, images: list[bytes], model: str | None = None) -> Target:
+    """Requests of the images' class maps, after one of each to see that the server gives them.
 
     Raises:
         UserError: the server cannot be reached, or refuses an image.
     """
-    target = Target(url, [post_message(url, PATH, image, _HEADERS) for image in images], TIMEOUT_S)
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+    path = PATH if model is None else f"{PATH}?model={quote(model)}"
+    target = Target(url, [post_message(url, path, image, _headers()) for image in images], TIMEOUT_S)
+    with httpx.Client(base_url=url, headers=_headers(), timeout=TIMEOUT_S) as client:
         for image in images:
-            _check(client, image)
+            _check(client, path, image)
     return target
+
+
+def engine_of(url: str, model: str | None = None) -> tuple[str | None, str | None]:
+    """Device and runtime as the server's ``/model`` names them; None twice of a server that has no such page."""
+    try:
+        answer = httpx.get(
+            f"{url.rstrip('/')}/model", params={"model": model} if model else {}, headers=_headers(), timeout=TIMEOUT_S
+        )
+        engine = answer.json()["engine"]
+        return f"{engine['precision']} on {engine['device']}, {engine['threads']} threads", str(engine["runtime"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None, None
 
 
 def measure_requests(target: Target, plan: Plan, where: str) -> tuple[Measurement, list[Measurement]]:
@@ -67,9 +83,15 @@ def _one_after_the_other(target: Target, plan: Plan) -> list[Exchange]:
     return exchanges
 
 
-def _check(client: httpx.Client, image: bytes) -> None:
+def _headers() -> dict[str, str]:
+    """With a key where the environment has some for the server: an option could be read by every user."""
+    keys = os.environ.get(ENVIRONMENT, "").replace(",", " ").split()
+    return _HEADERS | ({"X-API-Key": keys[0]} if keys else {})
+
+
+def _check(client: httpx.Client, path: str, image: bytes) -> None:
     try:
-        answer = client.post(PATH, content=image, headers=_HEADERS)
+        answer = client.post(path, content=image)
     except httpx.HTTPError as error:
         raise UserError(f"{client.base_url}: {error}: is `python -m serve` running there?") from None
     if answer.status_code != httpx.codes.OK:

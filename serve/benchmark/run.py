@@ -15,7 +15,7 @@ from serve.benchmark.measurement import Measurement, Plan
 from serve.benchmark.observation import Windows
 from serve.benchmark.point import LoadPoint
 from serve.benchmark.report import Report, machine, record_latency
-from serve.benchmark.requests import measure_requests, segment_target
+from serve.benchmark.requests import engine_of, measure_requests, segment_target
 from serve.benchmark.server_process import serving
 from serve.benchmark.server_usage import find_server
 from serve.benchmark.stages import ENGINE_AND_COPIES, measure_stages
@@ -62,11 +62,13 @@ def time_bundle(
     return _with_points(report, points, notes)
 
 
-def time_server(url: str, order: Order) -> Report:
+def time_server(url: str, model: str | None, order: Order) -> Report:
     """Time requests to a running server, and show the stages as it timed them."""
-    target = segment_target(url, order.images)
+    target = segment_target(url, order.images, model)
     whole, stages = measure_requests(target, order.plan, f"client on this machine, server {url}")
-    return _of_url(url, url, target, order, [*stages, whole])
+    report = _of_url(url if model is None else f"{model} at {url}", target, order, [*stages, whole])
+    device, runtime = engine_of(url, model)
+    return report.model_copy(update={"device": device, "runtime": runtime})
 
 
 def time_kserve(url: str, model: str, order: Order) -> Report:
@@ -74,11 +76,11 @@ def time_kserve(url: str, model: str, order: Order) -> Report:
     under load from tensor to tensor.
     """
     rows = measure_kserve(url, model, order.images, order.plan, f"client on this machine, server {url}")
-    return _of_url(f"{model} at {url}", url, infer_target(url, model, order.images), order, rows)
+    return _of_url(f"{model} at {url}", infer_target(url, model, order.images), order, rows)
 
 
-def _of_url(name: str, url: str, target: Target, order: Order, rows: list[Measurement]) -> Report:
-    points, notes = _loads(target, order, find_server(url))
+def _of_url(name: str, target: Target, order: Order, rows: list[Measurement]) -> Report:
+    points, notes = _loads(target, order, find_server(target.url))
     report = Report(
         target=name, device=None, runtime=None, machine=machine(), images=len(order.images), measurements=rows
     )

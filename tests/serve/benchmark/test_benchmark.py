@@ -65,6 +65,7 @@ def test_a_running_server_is_timed_from_both_sides(benchmark, server, street, tm
     report = json.loads((tmp_path / "times.json").read_text())
     rows = {row["stage"]: row for row in report["measurements"]}
     assert report["target"] == server.url
+    assert (report["device"], report["runtime"].split()[0]) == ("fp32 on cpu, 1 threads", "onnxruntime")
     assert set(rows) == {*STAGES, "queue", "whole request"}
     assert rows["whole request"]["p50_ms"] > sum(rows[stage]["p50_ms"] for stage in STAGES) / 2
     assert rows["inference"]["scope"] == "as the server timed it"
@@ -116,6 +117,23 @@ def test_a_mistake_is_one_line(benchmark, bundle, street, arguments, message):
     with pytest.raises(UserError, match=message) as error:
         benchmark(*(paths.get(argument, argument) for argument in arguments))
     assert "\n" not in str(error.value)
+
+
+def test_of_several_models_one_is_named_and_a_key_comes_from_the_environment(
+    benchmark, bundle, server_process, street, tmp_path, monkeypatch
+):
+    other = shutil.copytree(bundle, tmp_path / "other")
+    monkeypatch.setenv("SEGDISTILL_SERVE_API_KEYS", "a-key-of-sixteen-letters")
+    running = server_process(bundle, f"second={other}")
+    try:
+        benchmark("--url", running.url, "--image", street, "--model", "second", *FEW)
+        with pytest.raises(UserError, match=r"status 404: .*no model 'third'"):
+            benchmark("--url", running.url, "--image", street, "--model", "third", *FEW)
+        monkeypatch.delenv("SEGDISTILL_SERVE_API_KEYS")
+        with pytest.raises(UserError, match="status 401"):
+            benchmark("--url", running.url, "--image", street, *FEW)
+    finally:
+        running.stop()
 
 
 def test_a_server_that_refuses_is_quoted(benchmark, small_server, encode, image, tmp_path):

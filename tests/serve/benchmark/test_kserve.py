@@ -91,7 +91,7 @@ def test_load_is_of_tensors(benchmark: Callable[..., None], url: str, street: Pa
     [
         (("--url", "URL", "--protocol", "kserve"), "needs --url URL and --model NAME"),
         (("BUNDLE", "--protocol", "kserve", "--model", "model"), "needs --url URL and --model NAME"),
-        (("--url", "URL", "--model", "model"), "--model model: .*add --protocol kserve"),
+        (("BUNDLE", "--model", "model"), "--model model: for a server at --url"),
         (("--url", "URL", "--protocol", "kserve", "--model", "other"), r"status 404: .*is not found"),
         (("--url", "http://127.0.0.1:9", "--protocol", "kserve", "--model", "model"), "is a KServe v2 server running"),
         (
