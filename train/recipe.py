@@ -37,7 +37,7 @@ def train(config: RunConfig) -> RunDirectory:
         Interruption() as interruption,
     ):
         journal = Journal(run, trackers)
-        for line in session.resumption.lines(config.name) if session.resumption else []:
+        for line in _resumed(session):
             progress.say(line)
         known = [record["broken"] for record in run.records() if "broken" in record]
         broken = BrokenSamples(len(session.train_set), known)
@@ -71,6 +71,13 @@ def train(config: RunConfig) -> RunDirectory:
         report = write_report(run, best, session.val_set, config.data.size, session.teacher)
         print(f"report: {report}")
     return run
+
+
+def _resumed(session: Session) -> list[str]:
+    name = session.config.name
+    if session.resumption is not None:
+        return session.resumption.lines(name)
+    return [f"{name} has no checkpoint yet: it starts at its first step"] if session.config.resume else []
 
 
 def _interrupted(session: Session, number: int) -> Interrupted:

@@ -19,7 +19,9 @@ from tests.train.same import assert_same_run
 from train.config import RunConfig
 from train.errors import UserError
 from train.recipe import train
+from train.resumption import Resumption
 from train.run_directory import RunDirectory
+from train.session import open_session
 from train.settings import load_config
 
 Options = Callable[..., list[str]]
@@ -89,6 +91,7 @@ def test_killed_again_and_again(arguments: list[str], whole: RunDirectory, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # 2 minutes on two free cores
 def test_killed_at_every_change_of_its_files(arguments: list[str], whole: RunDirectory, tmp_path: Path) -> None:
     change, ended = 0, Ended(-signal.SIGKILL, "", "")
     while ended.code == -signal.SIGKILL:
@@ -112,32 +115,38 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def resumption(arguments: list[str]) -> Resumption:
+    found = open_session(load_config(RunConfig, "test", arguments)).resumption
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     ("file", "damage", "complaint"),
     [
         ("state.pt", cut, "its content is not what was written: its sha256 differs"),
         ("model.safetensors", flip, "its content is not what was written: its sha256 differs"),
         ("model.safetensors", Path.unlink, "it is missing"),
-        ("sha256.json", cut, None),
+        ("sha256.json", lambda path: path.write_text("{", encoding="utf-8"), "it has no sha256 of state.pt"),
         ("sha256.json", lambda path: path.write_text("{}", encoding="utf-8"), "it has no sha256 of state.pt"),
     ],
 )
 def test_a_damaged_checkpoint_is_passed_over(
-    arguments: list[str],
-    again: RunDirectory,
-    whole: RunDirectory,
-    capsys: pytest.CaptureFixture[str],
-    file: str,
-    damage: Damage,
-    complaint: str | None,
+    arguments: list[str], again: RunDirectory, file: str, damage: Damage, complaint: str
 ) -> None:
     damaged = again.step(6) / file
     damage(damaged)
+    assert resumption(arguments).lines("again") == [
+        f"skipped: {damaged}: {complaint}",
+        f"again resumed at step 4 from {again.step(4)}",
+    ]
+
+
+def test_after_a_damaged_checkpoint_the_run_is_the_same(
+    arguments: list[str], again: RunDirectory, whole: RunDirectory
+) -> None:
+    cut(again.step(6) / "state.pt")
     assert_same_run(run(arguments), whole)
-    said = capsys.readouterr().out.splitlines()
-    if complaint is not None:
-        assert said[0] == f"skipped: {damaged}: {complaint}"
-        assert said[1] == f"again resumed at step 4 from {again.step(4)}"
 
 
 def test_without_a_whole_checkpoint_nothing_is_changed(arguments: list[str], again: RunDirectory) -> None:
@@ -154,10 +163,21 @@ def test_without_a_whole_checkpoint_nothing_is_changed(arguments: list[str], aga
     assert snapshot(again.root) == before
 
 
-def test_a_copy_without_links_has_them_again(arguments: list[str], again: RunDirectory, whole: RunDirectory) -> None:
+def test_without_any_checkpoint_it_starts_at_its_first_step(
+    arguments: list[str], again: RunDirectory, whole: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(again.checkpoints)
+    again.checkpoints.mkdir()
+    assert_same_run(run(arguments), whole)
+    assert capsys.readouterr().out.startswith("again has no checkpoint yet: it starts at its first step\n")
+
+
+def test_a_copy_without_links_has_them_again(arguments: list[str], again: RunDirectory) -> None:
     for link in ("last", "best"):
         (again.checkpoints / link).unlink()
-    assert_same_run(run(arguments), whole)
+    assert resumption(arguments).complaints == []
+    assert again.checkpoint("last").resolve() == again.step(6).resolve()
+    assert again.checkpoint("best").resolve() == again.step(3).resolve()
 
 
 def test_a_lost_best_checkpoint_is_replaced(
@@ -170,12 +190,9 @@ def test_a_lost_best_checkpoint_is_replaced(
     assert again.checkpoint("best").resolve().name == "step-00000006"
 
 
-def test_a_checkpoint_without_checksums_is_taken_as_it_is(
-    arguments: list[str], again: RunDirectory, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_checkpoint_without_checksums_is_taken_as_it_is(arguments: list[str], again: RunDirectory) -> None:
     (again.step(6) / "sha256.json").unlink()
-    run(arguments)
-    assert capsys.readouterr().out.startswith(f"again resumed at step 6 from {again.step(6)}\n")
+    assert resumption(arguments).lines("again") == [f"again resumed at step 6 from {again.step(6)}"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
