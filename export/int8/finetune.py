@@ -61,7 +61,7 @@ def _config(config: RunConfig, out: Path, steps: int) -> RunConfig:
         "warmup_steps": min(config.optimizer.warmup_steps, steps // 10),
         "ema_decay": 0.0,
     }
-    loop = {"steps": steps, "threads": torch.get_num_threads(), "amp": False}
+    loop = {"steps": steps, "threads": torch.get_num_threads(), "amp": False, "compile": False}
     return config.model_copy(
         update={
             "name": "finetune",
