@@ -17,6 +17,7 @@ Refused = Callable[[str], None]
 
 REASONS = ("connections", "slow-head", "large-head", "not-http", "pipelined", "slow-reader", "slow-rest")
 
+_LAST_S = 0.2  # for a request that is on its way while its connection is about to be closed
 _LINGER_S = 1.0  # for a client to read why, before what it still sends resets the connection
 _LEAST_READ = 64 * 1024  # bytes a client takes within `answer_s`, if there are as many
 _MOST_PIPELINED = 16  # requests on one connection that wait for an earlier one; each is some kilobytes
@@ -138,6 +139,13 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._cancel("answer")
 
+    def shutdown(self) -> None:
+        """The server ends. uvicorn's own would reset a connection whose next request has come and is not yet read."""
+        if self._is_answering():
+            super().shutdown()
+        else:
+            self._start("last", _LAST_S, self._end_if_idle)
+
     def timeout_keep_alive_handler(self) -> None:
         """Ends an idle connection; uvicorn's own would wait for the client to read the rest of its answer."""
         if self.transport.get_write_buffer_size():
@@ -164,6 +172,10 @@ class Connection(HttpToolsProtocol):
             detail = f"the head of the request was not whole within {self._limits.head_s:g} s"
             self._refuse(HTTPException(408, detail), "slow-head")
         else:
+            self.transport.close()
+
+    def _end_if_idle(self) -> None:
+        if not self._is_answering():
             self.transport.close()
 
     def _rest_is_slow(self) -> None:

@@ -3,9 +3,7 @@
 import asyncio
 import math
 import socket
-import time
 from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -15,7 +13,7 @@ from serve.access_log import AccessLog, RequestRecord
 from serve.api_key import ApiKey, api_keys
 from serve.app import create_app
 from serve.connections import ConnectionLimits, connection_class
-from serve.draining import Draining
+from serve.draining import Draining, DrainingServer
 from serve.extras import installed
 from serve.metrics import Metrics
 from serve.rate_limit import RateLimit
@@ -67,7 +65,7 @@ class Server:
         self._listener = listener
         self._ready = ready
         self._tracers = _tracers(service.settings)
-        self._uvicorn = _DrainingServer(_configuration(service, self._tracers), service)
+        self._uvicorn = DrainingServer(_configuration(service, self._tracers), service)
 
     def run(self) -> None:
         """Serve until stopped. `UserError` if a model fails to prove itself."""
@@ -97,33 +95,6 @@ class Server:
     def _stop_if_failed(self, warm_up: "asyncio.Task[None]") -> None:
         if not warm_up.cancelled() and warm_up.exception() is not None:
             self._uvicorn.should_exit = True
-
-
-class _DrainingServer(uvicorn.Server):
-    """uvicorn's server, which goes on for a while after the first signal, and says that it will end."""
-
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
-        self._service = service
-        self._end: float | None = None
-
-    def drain(self) -> None:
-        """Begin to end."""
-        self._service.draining = True
-        self._end = time.monotonic() + self._service.settings.drain_s
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal drains; the next one ends at once."""
-        if self._end is None:
-            self.drain()
-        else:
-            super().handle_exit(sig, frame)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Ten times a second."""
-        if self._end is not None and time.monotonic() >= self._end:
-            self.should_exit = True
-        return await super().on_tick(counter)
 
 
 def grace_s(settings: Settings) -> int:
