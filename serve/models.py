@@ -17,13 +17,14 @@ from serve.engines.choose import Choice, open_engine
 from serve.engines.protocol import DeviceError
 from serve.parity import check_parity
 from serve.pipeline import Order, Pipeline
-from serve.settings import Settings
+from serve.settings import Settings, available_cores
 from serve.ticket import Ticket
 from train.errors import UserError
 
 OnBatch = Callable[[str, int, float], None]
 """Called with the model's name, the number of images and the seconds of each inference."""
 
+_GPU_BATCH = 8
 _WARM_UP_S = 600.0
 
 
@@ -92,10 +93,11 @@ def load_model(name: str, root: Path, settings: Settings, on_batch: OnBatch) -> 
     """
     bundle = load_bundle(root)
     choice = open_engine(bundle, settings.engine, settings.threads)
+    on_cpu = choice.engine.device == "cpu"
     batcher = Batcher(
         choice.engine,
-        settings.parallel,
-        settings.max_batch,
+        settings.parallel or (available_cores() if on_cpu else 1),
+        settings.max_batch or (1 if on_cpu else _GPU_BATCH),
         settings.max_delay_ms / 1e3,
         lambda images, seconds: on_batch(name, images, seconds),
     )

@@ -18,7 +18,7 @@ from serve.pipeline import Order
 from serve.problem import CLIENT_GONE, Kind, ProblemError
 from serve.reload import Reloader
 from serve.segmentation import Encoded
-from serve.settings import Settings
+from serve.settings import Settings, available_cores
 from serve.ticket import Dropped, Ticket
 from serve.upload import read_upload
 from train.errors import UserError
@@ -40,8 +40,12 @@ class Service:
         self._requests = 0
         self._images = 0
         self._pace = Pace()
-        self._threads = ThreadPoolExecutor(settings.workers, thread_name_prefix="segment")
+        self._workers = settings.workers or max(available_cores(), 2 * self._largest_batch())
+        self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="segment")
         metrics.watch(lambda: State(self.waiting, self._requests, self.ready))
+
+    def _largest_batch(self) -> int:
+        return max(self.models[name].pipeline.batcher.max_batch for name in self.models)
 
     def _load(self, name: str, root: Path) -> Model:
         return load_model(name, root, self.settings, self.metrics.batch)
@@ -58,8 +62,8 @@ class Service:
     @property
     def waiting(self) -> int:
         """Images that wait for a thread or a network."""
-        working = max(0, self._images - self.settings.workers)
-        return working + sum(self.models[name].pipeline.batcher.waiting for name in self.models)
+        without_a_thread = max(0, self._images - self._workers)
+        return without_a_thread + sum(self.models[name].pipeline.batcher.waiting for name in self.models)
 
     async def warm_up(self) -> None:
         """Prove every model; from then on the service is ready. `UserError` if one fails."""

@@ -32,9 +32,20 @@ class Execution(BaseSettings):
     """How the network is run."""
 
     engine: EngineName = Field(default="auto", description="what runs the network; auto: the best that is here")
-    threads: int = Field(default_factory=available_cores, gt=0, description="CPU threads of one inference")
-    parallel: int = Field(default=1, gt=0, description="inferences at once")
-    max_batch: int = Field(default=8, gt=0, description="images in one inference; those that wait go in together")
+    threads: int = Field(
+        default_factory=available_cores,
+        gt=0,
+        description="CPU threads of a lone inference; of several at once each has one",
+    )
+    parallel: int | None = Field(
+        default=None, gt=0, description="inferences at once; None: one on a GPU, one for each core on a CPU"
+    )
+    max_batch: int | None = Field(
+        default=None,
+        gt=0,
+        description="images in one inference, those that wait go in together; None: 8 on a GPU, 1 on a CPU, "
+        "where batches are no faster",
+    )
     max_delay_ms: float = Field(
         default=0.0, ge=0, description="how long a batch waits for images that are being decoded, in milliseconds"
     )
@@ -59,8 +70,10 @@ class Limits(BaseSettings):
     max_concurrency: int = Field(
         default=64, gt=0, description="requests received, waiting or worked on at once; one more is answered 503"
     )
-    workers: int = Field(
-        default_factory=lambda: 2 * available_cores(), gt=0, description="threads that decode, segment and encode"
+    workers: int | None = Field(
+        default=None,
+        gt=0,
+        description="threads that decode, segment and encode; None: the cores, or two full batches where that is more",
     )
     deadline_s: float = Field(
         default=10.0, gt=0, description="time to work on a request that has arrived, in seconds; longer is answered 503"
@@ -138,4 +151,4 @@ def _option(name: str) -> str:
 def _kind(field: Any) -> dict[str, Any]:
     if get_origin(field.annotation) is Literal:
         return {"choices": get_args(field.annotation)}
-    return {"metavar": "N" if field.annotation in (int, float) else "TEXT"}
+    return {"metavar": "N" if {int, float} & {field.annotation, *get_args(field.annotation)} else "TEXT"}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from export.bundle import Bundle
 from export.manifest import DEFAULT_ROLE
+from serve.engines.elastic import ElasticEngine
 from serve.engines.protocol import Engine, EngineName
 from serve.extras import installed
 from train.errors import UserError
@@ -79,4 +80,7 @@ def _open(engine: EngineName, bundle: Bundle, role: str, threads: int) -> Engine
         return OpenVinoEngine(bundle, role, threads)
     with installed():
         from serve.engines.onnx_runtime import OnnxRuntimeEngine
-    return OnnxRuntimeEngine(bundle, role, threads, device="cuda" if engine == "onnxruntime-cuda" else "cpu")
+    if engine == "onnxruntime-cuda":
+        return OnnxRuntimeEngine(bundle, role, device="cuda")
+    lone = OnnxRuntimeEngine(bundle, role, threads)
+    return ElasticEngine(lone, OnnxRuntimeEngine(bundle, role)) if threads > 1 else lone

@@ -19,6 +19,8 @@ Device = Literal["cpu", "cuda"]
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _NAMES = {"cpu": "onnxruntime", "cuda": "onnxruntime-cuda"}
+# By default they spin for a while when they have nothing to do, and take the core from whoever decodes the next image.
+_WORKERS_SLEEP = {"session.intra_op.allow_spinning": "0"}
 # As ONNX Runtime words it; after running out of memory (2) the device goes on.
 _DEVICE_LOST = re.compile(r"CUDA failure (?!2:)\d+|CUDNN failure|CUBLAS failure")
 
@@ -43,7 +45,8 @@ class OnnxRuntimeEngine:
         self.prepares_shapes = device == "cuda"  # cuDNN looks for its fastest algorithms
         self.largest_batch = None if manifest.input.dynamic_batch else 1
         path = bundle.file(role)
-        self._session: Any = open_session(path, threads, _providers(device), record.session)
+        configuration = {**_WORKERS_SLEEP, **record.session}
+        self._session: Any = open_session(path, threads, _providers(device), configuration)
         if self._session.get_providers()[0] != _PROVIDERS[device]:
             raise _no_device(device)
         _check_graph(self._session, manifest, str(path))
@@ -52,7 +55,7 @@ class OnnxRuntimeEngine:
         self._bound = BoundSession(self._session, self._input, device) if device == "cuda" else None
         self._cut = None
         if device == "cpu" and manifest.output.confidence is None:
-            self._cut = CutSession.open(path, manifest.input, threads, record.session)
+            self._cut = CutSession.open(path, manifest.input, threads, configuration)
         if self._cut is not None:
             self._session = None  # its weights would be in memory a second time
 

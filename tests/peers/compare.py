@@ -22,7 +22,7 @@ Writes peers.md, peers.json and peers.png."""
 def main() -> None:
     options = _parser().parse_args()
     settings = Settings()
-    loops = [Setup("bare loop", settings.workers, settings.threads), Setup("bare loop", available_cores(), 1)]
+    loops = [Setup("bare loop", available_cores(), settings.threads), Setup("bare loop", available_cores(), 1)]
     found = compare(
         options.bundle,
         options.images,
