@@ -25,8 +25,9 @@ def entropy_cut(counts: NDArray[np.int64]) -> int:
     weights[0] = weights[1]
     if not weights.any():
         return len(weights)
-    candidates = [*range(LEVELS, len(weights), _STRIDE), len(weights)]
-    return candidates[int(np.argmin([_divergence(weights, kept) for kept in candidates]))]
+    candidates = list(range(LEVELS, len(weights), _STRIDE))
+    candidates.append(len(weights))
+    return min(candidates, key=lambda kept: _divergence(weights, kept))
 
 
 def _divergence(counts: NDArray[np.float64], kept: int) -> float:
