@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fastapi import HTTPException, Request
 
+from serve.arrivals import Arrivals
 from serve.engines.protocol import DeviceError
 from serve.metrics import Metrics, State
 from serve.models import Model, Models, load_model
@@ -39,6 +40,7 @@ class Service:
         self.draining = False
         self._requests = 0
         self._images = 0
+        self._arrivals = Arrivals()
         self._pace = Pace()
         self._workers = settings.workers or max(available_cores(), 2 * self._largest_batch())
         self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="segment")
@@ -86,7 +88,7 @@ class Service:
         self._admit()
         self._requests += 1
         try:
-            uploads = await read_upload(request, self.settings)
+            uploads = await self._arrivals.receive(read_upload(request, self.settings))
             self._images += len(uploads)
             try:
                 return await self._work(request, name, uploads, order)
@@ -102,7 +104,7 @@ class Service:
     def _admit(self) -> None:
         if self.unready is not None:
             raise self._refusal("not-ready", self.unready)
-        if self._requests >= self.settings.max_concurrency:
+        if self._requests >= self.settings.max_concurrency and not self._arrivals.displace():
             raise self._refusal("overloaded", f"{self._requests} requests are being worked on, the limit")
         wait_s = self._pace.estimate_s(self._images + 1)
         if wait_s > self.settings.deadline_s:

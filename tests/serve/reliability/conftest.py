@@ -11,6 +11,8 @@ import pytest
 
 from tests.serve.conftest import ServerProcess
 
+Start = Callable[..., ServerProcess]
+
 
 class Target:
     """A running server: raw connections to it, its memory, and whether it still does its work."""
@@ -96,3 +98,19 @@ def unharmed(target: Target) -> Iterator[Target]:
     wait_until(target.is_well, within_s=2)
     wait_until(lambda: target.in_flight() == 0)
     assert target.memory() < before + 64 * 2**20
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts servers, and ends those that a failed test leaves."""
+    servers: list[ServerProcess] = []
+
+    def start(bundle: Path, *options: str) -> ServerProcess:
+        servers.append(ServerProcess(bundle, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.communicate()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -18,25 +18,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.serve.conftest import HEIGHT, ROOT, WIDTH, ServerProcess
-from tests.serve.reliability.conftest import wait_until
-
-Start = Callable[..., ServerProcess]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts servers, and ends those that a failed test leaves."""
-    servers: list[ServerProcess] = []
-
-    def start(bundle: Path, *options: str) -> ServerProcess:
-        servers.append(ServerProcess(bundle, *options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.communicate()
+from tests.serve.reliability.conftest import Start, wait_until
 
 
 class Load:

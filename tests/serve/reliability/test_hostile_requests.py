@@ -6,12 +6,14 @@ import threading
 import time
 import zlib
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.serve.reliability.conftest import Target, received, status_of, wait_until
+from serve.arrivals import PATIENCE_S
+from tests.serve.reliability.conftest import Start, Target, received, status_of, wait_until
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -127,6 +129,23 @@ def test_a_body_byte_by_byte_is_408_and_holds_up_nobody(unharmed: Target) -> Non
     for connection in connections:
         connection.close()
     assert statuses == {408: 30}
+
+
+def test_slow_bodies_do_not_keep_others_out(start: Start, bundle: Path, picture: bytes) -> None:
+    """As many as there are places, each with minutes to go."""
+    server = start(bundle, *["--max-concurrency", "4", "--upload-timeout-s", "600", "--log-level", "error"])
+    target = Target(server, picture)
+    slow = [target.connect() for _ in range(4)]
+    for connection in slow:
+        connection.sendall(b"POST /segment HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx")
+    wait_until(lambda: target.in_flight() == 4)
+    time.sleep(PATIENCE_S)
+    assert target.is_well()
+    assert status_of(slow[0].recv(65536)) == 503
+    for connection in slow:
+        connection.close()
+    wait_until(lambda: target.in_flight() == 0)
+    server.stop()
 
 
 def test_a_head_byte_by_byte_is_408(unharmed: Target) -> None:
