@@ -41,7 +41,8 @@ class DeployedNetwork(nn.Module):
         # Cast first: TensorRT refuses to transpose uint8.
         logits = self.network(image.float().permute(0, 3, 1, 2)).logits
         upsampled = self.upsample(logits, image.shape[1:3])  # type: ignore[arg-type]
-        confidence = 255 * upsampled.softmax(dim=1).amax(dim=1)
+        # The largest of a softmax. With Softmax itself, over channels, ONNX Runtime takes as long as for all the rest.
+        confidence = 255 / (upsampled - upsampled.amax(dim=1, keepdim=True)).exp().sum(dim=1)
         return upsampled.argmax(dim=1).to(torch.uint8), confidence.round().to(torch.uint8), logits
 
     @staticmethod
