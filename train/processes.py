@@ -29,6 +29,8 @@ def joined() -> Iterator[None]:
         yield
         return
     store, rank, world = next(rendezvous("env://"))
+    if torch.cuda.device_count() > local_rank():
+        torch.cuda.set_device(local_rank())
     # NCCL for what is on GPUs, gloo for the rest.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=_PATIENCE)
@@ -71,7 +73,7 @@ def is_first() -> bool:
 
 def local_rank() -> int:
     """The number of this one among those of its machine, from 0."""
-    return int(os.environ.get("LOCAL_RANK", "0")) if count() > 1 else 0
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def wait() -> None:
