@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
@@ -51,8 +52,21 @@ def check(options: argparse.Namespace) -> None:
             raise UserError(f"--{name} {getattr(options, name)}: at least {least}")
     if options.window <= 0:
         raise UserError(f"--window {options.window:g}: more than 0 seconds")
-    if options.plot is not None and not (options.concurrency or options.rate):
+    _check_files(options)
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Before minutes of measuring, not after."""
+    for name in ("json", "plot"):
+        path = getattr(options, name)
+        if path is not None and not path.parent.is_dir():
+            raise UserError(f"--{name} {path}: there is no folder {path.parent}")
+    if options.plot is None:
+        return
+    if not (options.concurrency or options.rate):
         raise UserError("--plot shows levels of load: add --concurrency 1,8,32 or --rate 10,20,40")
+    if find_spec("matplotlib") is None:
+        raise UserError("--plot needs matplotlib: pip install 'segdistill[benchmark]'")
 
 
 def loads(options: argparse.Namespace) -> list[Load]:

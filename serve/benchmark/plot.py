@@ -4,23 +4,16 @@ from pathlib import Path
 
 from serve.benchmark.knee import RULE, knee
 from serve.benchmark.point import LoadPoint
-from train.errors import UserError
 
 _NAMES = {"closed": "closed loop, clients", "open": "open loop, requests/s"}
 _COLOURS = {"closed": "#0072B2", "open": "#D55E00"}
 
 
 def write_plot(points: list[LoadPoint], title: str, path: Path) -> None:
-    """Median (line) and p99 (dashes) of each level, in milliseconds, over its throughput; logarithmic.
+    """Median (line) and p99 (dashes) of each level, in milliseconds, over its throughput; logarithmic."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # of the benchmark extra, and only wanted here
+    from matplotlib.figure import Figure
 
-    Raises:
-        UserError: no matplotlib.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise UserError("--plot needs matplotlib: pip install 'segdistill[benchmark]'") from None
     figure = Figure(figsize=(6.4, 4.2), layout="constrained", dpi=160)
     FigureCanvasAgg(figure)
     axes = figure.subplots()

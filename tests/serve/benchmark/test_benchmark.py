@@ -103,6 +103,7 @@ def test_percentiles_leave_out_the_warm_up():
         (("--url", "http://127.0.0.1:9", "--write"), "leave out --url"),
         (("--url", "nonsense", "--image", "STREET"), "--url nonsense: not a URL like http"),
         (("BUNDLE", "--image", "STREET", "--plot", "x.png"), "--plot shows levels of load: add --concurrency"),
+        (("BUNDLE", "--image", "STREET", "--json", "/nowhere/x.json"), "--json /nowhere/x.json: there is no folder"),
         (("BUNDLE", "--image", "STREET", "--window", "0"), "--window 0: more than 0 seconds"),
         (("--url", "http://127.0.0.1:9", "--server", "--workers 2"), "leave out --url"),
         (
