@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,6 +20,7 @@ REASONS = ("connections", "slow-head", "large-head", "not-http", "pipelined", "s
 
 _LAST_S = 0.2  # for a request that is on its way while its connection is about to be closed
 _LINGER_S = 1.0  # for a client to read why, before what it still sends resets the connection
+_UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 _LEAST_READ = 64 * 1024  # bytes a client takes within `answer_s`, if there are as many
 _MOST_PIPELINED = 16  # requests on one connection that wait for an earlier one; each is some kilobytes
 
@@ -79,8 +81,10 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing() or "linger" in self._timers:
             return
-        if self._in_head and "head" not in self._timers:
-            self._start("head", self._limits.head_s, self._head_is_slow)
+        if self._in_head:
+            data = _without_upgrade(data)
+            if "head" not in self._timers:
+                self._start("head", self._limits.head_s, self._head_is_slow)
         self._fruitless_bytes += len(data)
         super().data_received(data)
         if self._fruitless_bytes > self._limits.head_bytes and "linger" not in self._timers:
@@ -106,6 +110,8 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_PIPELINED:
             detail = f"more than {_MOST_PIPELINED} requests wait on this connection"
             self._object(HTTPException(400, detail), "pipelined")
+        if self.parser.should_upgrade():  # the parser would take the body for the next request
+            self._object(HTTPException(400, "no other protocol here: send no Upgrade"), "not-http")
         self._in_head = False
         self._fruitless_bytes = 0
         self._cancel("head")
@@ -225,6 +231,13 @@ class Connection(HttpToolsProtocol):
     def _cancel(self, name: str) -> None:
         if timer := self._timers.pop(name, None):
             timer.cancel()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Without the header by which clients of HTTP/2, Java's for one, ask in each request whether it is spoken here."""
+    end = data.find(b"\r\n\r\n")
+    found = _UPGRADE.search(data, 0, end if end >= 0 else len(data))
+    return data if found is None else b"%b\r\nX-%b" % (data[: found.start()], data[found.start() + 2 :])
 
 
 def _answer(error: HTTPException) -> bytes:

@@ -160,6 +160,28 @@ def test_what_is_no_http_is_400(client: httpx.Client, reasons: list[str], data: 
     assert client.get("/").status_code == 200
 
 
+H2C = b"POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def test_a_client_that_offers_http_2_is_answered_in_http_1(client: httpx.Client, reasons: list[str]) -> None:
+    with connect(client) as connection:
+        for _ in range(2):
+            connection.sendall(H2C)
+            assert read_until(connection, b"\r\n\r\n5")
+    assert reasons == []
+
+
+@pytest.mark.parametrize("cut", [H2C.index(b"grade: h2c"), H2C.index(b"Content-")])
+def test_no_body_is_taken_for_a_request(client: httpx.Client, cut: int) -> None:
+    smuggled = H2C.replace(b"5\r\n\r\nhello", b"34\r\n\r\nGET / HTTP/1.1\r\nHost: smuggled\r\n\r\n")
+    with connect(client) as connection:
+        connection.sendall(smuggled[:cut])
+        for part in (smuggled[cut:-20], smuggled[-20:]):
+            time.sleep(0.1)
+            connection.sendall(part)
+        assert received(connection).count(b"HTTP/1.1 ") == 1
+
+
 def test_one_connection_too_many_is_503() -> None:
     reasons: list[str] = []
     with serving(application, http=connection_class(LIMITS, reasons.append)) as client:
