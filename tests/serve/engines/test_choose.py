@@ -1,6 +1,8 @@
 """The engine that is asked for, or the best there is with the reason why it is not a better one."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +64,9 @@ def test_an_fp16_graph_is_cudas_first_choice_once_it_is_proven(network_bundle, t
         save_manifest(root, network_bundle.manifest.model_copy(update={"files": files}))
         with pytest.raises(UserError, match=rf"^onnxruntime-cuda, file '{role}': "):
             open_engine(load_bundle(root), "onnxruntime-cuda")
+
+
+def test_a_host_of_tensorrt_needs_no_onnxruntime_and_one_of_onnxruntime_no_openvino():
+    block = "import sys\nfor name in ('onnxruntime', 'onnx', 'openvino', 'torch'): sys.modules[name] = None\n"
+    load = "import serve.run, serve.engines.tensorrt, serve.engines.openvino"
+    subprocess.run([sys.executable, "-c", block + load], check=True, cwd=Path(__file__).parents[3])
