@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from train import processes
 from train.errors import UserError
 
 LARGEST_SHARE = 0.01
@@ -21,11 +22,13 @@ class BrokenSamples:
         self._messages = dict.fromkeys(known)
 
     def add(self, messages: tuple[str, ...]) -> list[str]:
-        """Those that are new.
+        """Those that are new, of all processes.
 
         Raises:
             UserError: they have become too many.
         """
+        if processes.largest(len(messages)):
+            messages = tuple(processes.gathered(list(messages)))
         new = [message for message in dict.fromkeys(messages) if message not in self._messages]
         self._messages |= dict.fromkeys(new)
         if len(self._messages) > LARGEST_SHARE * self._samples:
