@@ -1,11 +1,15 @@
-"""SIGTERM and SIGINT (Ctrl-C) in a training: the running step is finished and saved (no torch)."""
+"""What ends a training from outside: SIGTERM, SIGINT (Ctrl-C), and workers that are killed (no torch)."""
 
+import contextlib
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
+
+from train.errors import UserError
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SAME_S = 1.0
@@ -61,3 +65,21 @@ def leave_signals_to_the_parent() -> None:
     """In a process that works for a training: Ctrl-C and a job's end reach it too, and the last step needs it yet."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def workers_needed() -> Iterator[None]:
+    """Inside, the end of a process that reads data ends the training.
+
+    Raises:
+        UserError: one was killed.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "a process that reads data was killed, as a rule because memory had run out: go on with --resume and "
+            "fewer loop.workers"
+        ) from None

@@ -11,7 +11,7 @@ from train.broken import BrokenSamples
 from train.checkpoint import load_run
 from train.config import RunConfig
 from train.evaluation import evaluate
-from train.interruption import Interrupted, Interruption
+from train.interruption import Interrupted, Interruption, workers_needed
 from train.journal import Journal
 from train.metrics import scores
 from train.progress import TrainingProgress
@@ -35,18 +35,15 @@ def train(config: RunConfig) -> RunDirectory:
         TrainingProgress(config.name, state.step, loop.steps, loop.batch_size, loop.log_every) as progress,
         Trackers(config.trackers if processes.is_first() else [], run, state.step, progress.say) as trackers,
         Interruption() as interruption,
+        workers_needed(),
     ):
         journal = Journal(run, trackers)
         for line in _resumed(session):
             progress.say(line)
         known = [record["broken"] for record in run.records() if "broken" in record]
         broken = BrokenSamples(len(session.train_set), known)
-        unread: list[str] = []
         for batch in session.batches():
-            unread += batch.broken
-            if processes.count() == 1 or state.step % loop.log_every == 0:
-                _report(session, progress, journal, broken.add(tuple(processes.gathered(unread))))
-                unread = []
+            _report(session, progress, journal, broken.add(batch.broken))
             terms = train_step(session, batch)
             finished = state.step == loop.steps
             stopped = processes.largest(interruption.number or 0)
@@ -55,14 +52,9 @@ def train(config: RunConfig) -> RunDirectory:
             if state.step % loop.eval_every == 0 or finished:
                 is_best = _evaluate(session, progress, journal)
             if state.step % loop.save_every == 0 or is_best or finished or stopped:
-                _check_weights(session)
-                links: list[Which] = ["best", "last"] if is_best else ["last"]
-                if processes.is_first():
-                    run.save(state.step, state.evaluated.state_dict(), state.state_dict(), links)
+                _save(session, ["best", "last"] if is_best else ["last"])
             if stopped:
-                processes.wait()  # for the checkpoint
                 raise _interrupted(session, stopped)
-        _report(session, progress, journal, broken.add(tuple(processes.gathered(unread))))
         if broken:
             progress.say(f"{len(broken)} broken samples were skipped: they are listed in {run.metrics}")
     if processes.is_first():
@@ -78,6 +70,14 @@ def _resumed(session: Session) -> list[str]:
     if session.resumption is not None:
         return session.resumption.lines(name)
     return [f"{name} has no checkpoint yet: it starts at its first step"] if session.config.resume else []
+
+
+def _save(session: Session, links: list[Which]) -> None:
+    _check_weights(session)
+    state = session.state
+    if processes.is_first():
+        session.run.save(state.step, state.evaluated.state_dict(), state.state_dict(), links)
+    processes.wait()  # nobody ends before the checkpoint is there
 
 
 def _interrupted(session: Session, number: int) -> Interrupted:

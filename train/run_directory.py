@@ -32,7 +32,7 @@ KEPT = 2
 
 _VERSIONS_OF = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "numpy", "opencv-python-headless")
 # Where a run lies and how it was started do not change what it computes.
-_NOT_COMPARED = {"resume", "overwrite", "profile", "out", "name", "trackers"}
+_NOT_COMPARED = {"resume", "overwrite", "profile", "out", "name", "trackers", "loop.workers"}
 
 
 class RunDirectory:
@@ -169,7 +169,7 @@ def _plain(config: RunConfig) -> dict[str, Any]:
 
 def _check_same_config(run: RunDirectory, config: RunConfig) -> None:
     old, new = run.config().model_dump(mode="json"), config.model_dump(mode="json")
-    changed = [key for key in _differing(old, new) if key.split(".")[0] not in _NOT_COMPARED]
+    changed = [key for key in _differing(old, new) if not {key, key.split(".")[0]} & _NOT_COMPARED]
     if changed:
         raise UserError(
             f"{run.root}: cannot resume, the config differs in {', '.join(changed)}: resume with the run's own "

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from multiprocessing import get_context, set_start_method
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from train import distill
 from train.command import command
@@ -18,6 +18,15 @@ _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__, "train.recipe"])
 
 _CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.symlink"}
+
+
+class Blow(NamedTuple):
+    """A signal that a training gets before a change of a file or folder in the runs' folder."""
+
+    change: int
+    """Which one, counted from 1."""
+    number: signal.Signals = signal.SIGKILL
+    whom: Literal["itself", "workers", "all"] = "itself"
 
 
 class Ended(NamedTuple):
@@ -32,7 +41,7 @@ class Life:
     Args:
         arguments: of the command line.
         folder: gets what is printed.
-        killed_at: SIGKILL before this change of a file or folder in the runs' folder, counted from 1.
+        blow: what befalls it.
         largest_file: bytes; a write that goes beyond fails.
         environment: variables it has beside those of this process.
     """
@@ -41,13 +50,13 @@ class Life:
         self,
         arguments: list[str],
         folder: Path,
-        killed_at: int | None = None,
+        blow: Blow | None = None,
         largest_file: int | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
         self._printed = folder / "out.txt", folder / "err.txt"
         self._process = _CONTEXT.Process(
-            target=_live, args=(arguments, self._printed, killed_at, largest_file, environment or {})
+            target=_live, args=(arguments, self._printed, blow, largest_file, environment or {})
         )
         self._process.start()
         assert self._process.pid is not None
@@ -62,9 +71,9 @@ class Life:
         return Ended(self._process.exitcode, out, err)
 
 
-def life(arguments: list[str], folder: Path, killed_at: int | None = None, largest_file: int | None = None) -> Ended:
+def life(arguments: list[str], folder: Path, blow: Blow | None = None, largest_file: int | None = None) -> Ended:
     """A whole `Life`."""
-    return Life(arguments, folder, killed_at, largest_file).end()
+    return Life(arguments, folder, blow, largest_file).end()
 
 
 def wait_for(there: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -87,15 +96,15 @@ def tree(process: int) -> list[int]:
 def _live(
     arguments: list[str],
     printed: tuple[Path, Path],
-    killed_at: int | None,
+    blow: Blow | None,
     largest_file: int | None,
     environment: dict[str, str],
 ) -> None:
     for stream, path in enumerate(printed, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     os.environ |= environment
-    if killed_at is not None:
-        _die_before_change(killed_at, Path(arguments[arguments.index("--out") + 1]))
+    if blow is not None:
+        _wait_for_change(blow, Path(arguments[arguments.index("--out") + 1]))
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     set_start_method("fork", force=True)  # of the workers that read data, as in a training that a user started
@@ -103,15 +112,17 @@ def _live(
     command(distill.main)
 
 
-def _die_before_change(number: int, folder: Path) -> None:
-    left = number
+def _wait_for_change(blow: Blow, folder: Path) -> None:
+    left, training = blow.change, os.getpid()
 
     def look(event: str, args: tuple[object, ...]) -> None:
         nonlocal left
         changes = event in _CHANGES or (event == "open" and isinstance(args[1], str) and set(args[1]) & set("wa+x"))
-        if changes and str(args[0]).startswith(str(folder)):
+        if changes and str(args[0]).startswith(str(folder)) and os.getpid() == training:
             left -= 1
             if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                processes = {"itself": [training], "workers": tree(training)[1:], "all": tree(training)}
+                for process in processes[blow.whom]:
+                    os.kill(process, blow.number)
 
     sys.addaudithook(look)

@@ -1,13 +1,12 @@
 """A run that was killed and resumed is the run that was never killed, bit for bit."""
 
 import json
-import os
 import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.train.lives import Life, wait_for
+from tests.train.lives import Blow, life
 from tests.train.same import assert_same_run, lines
 from train.checkpoint_files import load_state
 from train.config import RunConfig
@@ -22,7 +21,7 @@ def run(arguments: list[str]) -> RunDirectory:
     return train(load_config(RunConfig, "test", arguments))
 
 
-def test_killed_at_a_random_step_and_resumed_is_bit_identical(
+def test_killed_at_a_random_moment_and_resumed_is_bit_identical(
     options: Callable[..., list[str]], teacher_run: Path, tmp_path: Path
 ) -> None:
     losses = [
@@ -43,15 +42,12 @@ def test_killed_at_a_random_step_and_resumed_is_bit_identical(
         "loop__workers": 1,
     }
     whole = run(options("whole", tmp_path, **changes))
-    step = random.randint(1, STEPS - 2)
-    arguments, killed = options("killed", tmp_path, **changes), RunDirectory(tmp_path / "killed")
-    first = Life(arguments, tmp_path)
-    wait_for(lambda: any(line["step"] == step for line in killed.records()))
-    os.kill(first.number, signal.SIGKILL)
-    assert first.end().code == -signal.SIGKILL
+    change, arguments = random.randint(10, 60), options("killed", tmp_path, **changes)
+    ended = life(arguments, tmp_path, Blow(change))
+    assert ended.code == -signal.SIGKILL, ended.err
     resumed = run([*arguments, "--resume"])
 
-    print(f"killed at step {step}")  # pytest shows it if what follows fails
+    print(f"killed before change {change}: {ended.out}")  # pytest shows it if what follows fails
     assert_same_run(resumed, whole)
     assert [line["step"] for line in lines(resumed) if "losses" in line] == list(range(1, STEPS + 1))
     assert load_state(whole.checkpoint("last"))["losses"], "this run has no adapter: it proves too little"

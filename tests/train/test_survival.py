@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.lives import Ended, Life, life, tree, wait_for
+from tests.train.lives import Blow, Ended, Life, life, tree, wait_for
 from tests.train.same import assert_same_run
 from train.config import RunConfig
 from train.errors import UserError
@@ -28,6 +28,8 @@ Options = Callable[..., list[str]]
 Damage = Callable[[Path], object]
 
 STEPS = 6
+FIRST_LINE, FOURTH_LINE = 12, 32
+"""The changes of files that are these lines in metrics.jsonl."""
 LOSSES = [
     {"name": "cross_entropy"},
     {"name": "kd", "weight": 0.5, "schedule": {"kind": "warmup", "steps": 4}},
@@ -84,7 +86,7 @@ def test_killed_again_and_again(arguments: list[str], whole: RunDirectory, tmp_p
     while ended.code:
         assert ended.code == -signal.SIGKILL, f"{kills}: {ended.err}"
         kills.append(draw.randint(8, 24))
-        ended = life(arguments, tmp_path, killed_at=kills[-1])
+        ended = life(arguments, tmp_path, Blow(kills[-1]))
     print(f"killed before changes {kills[:-1]}")  # pytest shows it if what follows fails
     assert len(kills) > 3
     assert_same_run(RunDirectory(tmp_path / "again"), whole)
@@ -97,7 +99,7 @@ def test_killed_at_every_change_of_its_files(arguments: list[str], whole: RunDir
     while ended.code == -signal.SIGKILL:
         shutil.rmtree(tmp_path / "again", ignore_errors=True)
         change += 1
-        ended = life(arguments, tmp_path, killed_at=change)
+        ended = life(arguments, tmp_path, Blow(change))
         resumed = life(arguments, tmp_path)
         assert resumed.code == 0, f"killed before change {change}: {resumed.err}"
         assert_same_run(RunDirectory(tmp_path / "again"), whole)
@@ -201,13 +203,11 @@ def test_told_to_stop_it_saves_the_step_and_says_how_to_go_on(
 ) -> None:
     again = RunDirectory(tmp_path / "again")
     arguments = [*arguments, "--loop.workers", "1"]
-    stopped = Life(arguments, tmp_path)
-    wait_for(lambda: bool(again.records()))
-    for process in tree(stopped.number):  # Ctrl-C and the end of a job reach the workers, too
-        os.kill(process, number)
-    ended = stopped.end()
+    # Ctrl-C and the end of a job reach the workers, too.
+    ended = life(arguments, tmp_path, Blow(FOURTH_LINE, number, "all"))
     (folder,) = {path for path in again.steps() if path.name == again.checkpoint("last").resolve().name}
     step = int(folder.name.removeprefix("step-"))
+    assert step == 5, "it would have been saved anyway: this proves nothing"
     assert ended.code == code
     assert ended.err.splitlines() == [
         f"{number.name}: stopping after this step; a second signal ends at once",
@@ -217,6 +217,17 @@ def test_told_to_stop_it_saves_the_step_and_says_how_to_go_on(
     resumed = life(arguments, tmp_path)
     assert resumed.out.startswith(f"again resumed at step {step} from {folder}\n")
     assert_same_run(again, whole)
+
+
+def test_a_killed_worker_is_said_in_one_line(arguments: list[str], whole: RunDirectory, tmp_path: Path) -> None:
+    ended = life([*arguments, "--loop.workers", "1"], tmp_path, Blow(FIRST_LINE, whom="workers"))
+    assert ended.code == 2
+    assert ended.err == (
+        "error: a process that reads data was killed, as a rule because memory had run out: go on with --resume and "
+        "fewer loop.workers\n"
+    )
+    assert life(arguments, tmp_path).code == 0
+    assert_same_run(RunDirectory(tmp_path / "again"), whole)
 
 
 def test_no_room_for_a_checkpoint(
@@ -284,7 +295,7 @@ def two_processes(arguments: list[str], folder: Path) -> tuple[Life, Life]:
 @pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])
 def test_when_one_of_two_processes_dies_both_end(options: Options, tmp_path: Path, victim: int) -> None:
     out = tmp_path / "runs"
-    changes = {"loop__steps": 8, "loop__save_every": 2, "loop__eval_every": 8, "trackers": "[]"}
+    changes = {"loop__steps": 16, "loop__save_every": 2, "loop__eval_every": 16, "trackers": "[]"}
     for life_ in two_processes(options("whole", out, **changes), tmp_path):
         ended = life_.end()
         assert ended.code == 0, ended.err
