@@ -5,8 +5,6 @@ from pathlib import Path
 
 import torch
 from pydantic import BaseModel, Field
-from rich.console import Console
-from rich.markdown import Markdown
 
 from export.bundle import MANIFEST, Bundle, BundleError, load_bundle, sha256
 from export.latency import time_in_turn
@@ -60,7 +58,7 @@ def main() -> None:
         for bundle in _bundles(options.source, options.bundles)
     ]
     text = "\n\n".join(markdown(table) for table in tables)
-    Console().print(Markdown(text))
+    print(text)
     if options.markdown:
         with atomic_path(options.markdown) as path:
             path.write_text(text + "\n", encoding="utf-8")
@@ -70,27 +68,38 @@ def main() -> None:
 
 
 def markdown(table: ModelTable) -> str:
-    """The table as people read it, and below it what each latency is the time of."""
-    lines = [
-        "| student | precision | runtime | agreement | mIoU | MB | p50 ms | p99 ms | |",
-        "|---|---|---|--:|--:|--:|--:|--:|---|",
-    ]
-    for row in table.rows:
-        times = ("-", "-") if row.latency is None else (f"{row.latency.p50_ms:.1f}", f"{row.latency.p99_ms:.1f}")
-        agreement = "-" if row.agreement is None else f"{row.agreement:.7f}"
-        miou = "-" if row.miou is None else f"{row.miou:.4f}"
-        notes = [] if row.verified else ["not verified"]
-        cells = (row.student, row.precision, row.runtime, agreement, miou, f"{row.size_bytes / 1e6:.2f}", *times)
-        lines.append(f"| {' | '.join(cells)} | {'; '.join([*notes, row.note]).strip('; ')} |")
+    """The table as people read it; below it why a file was not measured, and what each latency is the time of."""
+    reasons = list(dict.fromkeys(row.note for row in table.rows if not row.measured_here))
+    header = ["student", "precision", "runtime", "agreement", "mIoU", "MB", "p50 ms", "p99 ms", ""]
+    lines = _aligned([header, *(_cells(row, reasons) for row in table.rows)])
     scopes = {
         f"{row.latency.scope}; {row.latency.device}; {row.latency.threads} threads; {row.latency.samples} samples"
         for row in table.rows
         if row.latency
     }
+    lines += ["", *(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))]
     lines += ["", *(f"Latency: {scope}." for scope in sorted(scopes))]
     ratios = (("eager", table.onnx_to_eager), ("torch.compile", table.onnx_to_compiled))
     lines += [f"fp32 ONNX / {name}: {ratio:.2f}." for name, ratio in ratios if ratio is not None]
     return "\n".join(lines)
+
+
+def _cells(row: Row, reasons: list[str]) -> list[str]:
+    times = ("-", "-") if row.latency is None else (f"{row.latency.p50_ms:.1f}", f"{row.latency.p99_ms:.1f}")
+    agreement = "-" if row.agreement is None else f"{row.agreement:.8f}"
+    miou = "-" if row.miou is None else f"{row.miou:.4f}"
+    here = row.note if row.measured_here else f"not measured here ({reasons.index(row.note) + 1})"
+    notes = "; ".join(filter(None, ["" if row.verified else "not verified", here]))
+    return [row.student, row.precision, row.runtime, agreement, miou, f"{row.size_bytes / 1e6:.2f}", *times, notes]
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """Markdown whose columns stand below each other in a terminal too; the first row is the header."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |".rstrip() for row in rows
+    ]
+    return [lines[0], f"|{'|'.join('-' * (width + 2) for width in widths)}|", *lines[1:]]
 
 
 def _table(bundle: Bundle, threads: int, samples: int, compiled: bool) -> ModelTable:
@@ -117,7 +126,7 @@ def _runners(
         try:
             runners[role] = open_runner(bundle.file(role), record, bundle.manifest, threads)
         except NotHere as error:
-            notes[role] = f"not measured here: {error}"
+            notes[role] = str(error)
     return runners, notes
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle import BundleError
+from export.bundle import BundleError, file_record, load_bundle, save_manifest
 from tests.export.commands import table, verify
 from train.errors import UserError
 
@@ -28,7 +28,20 @@ def test_every_file_has_a_row_beside_pytorch(bundle_root: Path, tmp_path: Path) 
     text = (tmp_path / "table.md").read_text()
     assert text.count("\n| small: deeplabv3plus on mobilenetv4_conv_small_035 |") == 3
     assert "batch 1, 64x96" in text
+    assert len({len(line) for line in text.splitlines() if line.startswith("|")}) == 1
     assert "not verified" in text
+
+
+def test_a_file_that_cannot_run_here_has_its_reason_below(bundle_root: Path, tmp_path: Path) -> None:
+    (bundle_root / "model.plan").write_bytes(b"a plan")
+    plan = file_record(bundle_root / "model.plan", precision="fp16", runtime="tensorrt")
+    manifest = load_bundle(bundle_root).manifest
+    files = {"onnx": manifest.files["onnx"], "trt_87_fp16": plan}
+    save_manifest(bundle_root, manifest.model_copy(update={"files": files}))
+    table(bundle_root, *FEW, "--markdown", str(tmp_path / "table.md"))
+    text = (tmp_path / "table.md").read_text()
+    assert "| not verified; not measured here (1) |" in text
+    assert f"\n1. {bundle_root / 'model.plan'}: " in text
 
 
 def test_a_run_stands_for_the_bundles_made_of_it(exported: Path, run: Path, tmp_path: Path) -> None:
