@@ -1,0 +1,16 @@
+"""Ask a server of this project from Python: an image in, a NumPy class map out. It needs the extra `client` only."""
+
+try:
+    import httpx  # noqa: F401
+except ModuleNotFoundError:
+    raise ModuleNotFoundError("httpx is not installed: pip install 'segdistill[client]'", name="httpx") from None
+
+from serve.client.answer import Answer
+from serve.client.async_client import AsyncClient
+from serve.client.problem import NoAnswer, ServerProblem
+from serve.client.retries import Retries
+from serve.client.segmentation import Segmentation
+from serve.client.served_model import ServedModel
+from serve.client.sync_client import Client
+
+__all__ = ["Answer", "AsyncClient", "Client", "NoAnswer", "Retries", "Segmentation", "ServedModel", "ServerProblem"]
