@@ -12,14 +12,15 @@ import pytest
 from tests.serve.conftest import ROOT, ServerProcess
 from tests.serve.reliability.conftest import wait_until
 
-CLIENTS = {"serve/demo.py", "serve/telemetry.py"}
-"""What makes connections because its user asked for it on the command line; so does `serve/benchmark`."""
+CLIENTS = ("serve.benchmark", "serve.client", "serve.demo", "serve.telemetry")
+"""What makes connections because its user asked for it; no server is in them, and none imports them by itself."""
 
-SERVING = sorted(
-    path
-    for path in (ROOT / "serve").rglob("*.py")
-    if "benchmark" not in path.relative_to(ROOT).parts and path.relative_to(ROOT).as_posix() not in CLIENTS
-)
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+SERVING = sorted(path for path in (ROOT / "serve").rglob("*.py") if not module_of(path).startswith(CLIENTS))
 REACHING_OUT = {
     "pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "subprocess", "pty",
     "httpx", "requests", "urllib", "urllib3", "aiohttp", "http.client", "ftplib", "smtplib", "telnetlib", "xmlrpc",
@@ -68,14 +69,21 @@ def test_no_module_of_the_server_could_reach_out(path: Path) -> None:
     assert not CALLS & set(called(tree))
 
 
-def test_telemetry_is_imported_by_nobody_who_was_not_asked() -> None:
+def test_no_module_of_the_server_imports_a_client() -> None:
     at_top = [
-        path
+        f"{module_of(path)} imports {name}"
         for path in SERVING
         for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ImportFrom) and node.module == "serve.telemetry"
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [*imported(node), *(f"serve.{part}" for part in parts_of(node))]
+        if name.startswith(CLIENTS)
     ]
     assert at_top == []
+
+
+def parts_of(node: ast.stmt) -> list[str]:
+    """The names in ``from serve import …``."""
+    return [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) and node.module == "serve" else []
 
 
 class Audit:
