@@ -8,7 +8,7 @@ from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from train.processes import total
+from train.processes import count, total
 
 
 def synchronise(network: nn.Module, device: torch.device) -> None:
@@ -64,7 +64,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         return result
 
     def _over_all(self, features: Tensor) -> Tensor:
-        pixels = total(features.new_tensor(features.numel() / features.shape[1]))
+        pixels = count() * features.numel() / features.shape[1]
         mean = total(features.sum((0, 2, 3))) / pixels
         centred = features - mean[:, None, None]
         variance = total(centred.square().sum((0, 2, 3))) / pixels

@@ -22,7 +22,9 @@ class LoopConfig(BaseModel):
     steps: int = Field(default=1000, gt=0, description="optimiser steps of the whole run")
     batch_size: int = Field(default=8, gt=0, description="images a step, of all processes together")
     accumulate: int = Field(
-        default=1, gt=0, description="parts that a process's images go through the networks in; the gradient is theirs"
+        default=1,
+        gt=0,
+        description="parts that a process's images go through the networks in; the gradient is that of all at once",
     )
     eval_every: int = Field(default=200, gt=0, description="steps between evaluations on the val split")
     save_every: int = Field(default=100, gt=0, description="steps between checkpoints")

@@ -50,12 +50,12 @@ def seen(
 ) -> Seen:
     out = tmp_path_factory.mktemp("out")
     plain = options("a", out, teacher__run=teacher_run, **NETWORK)
-    arguments = ([plain, [*plain, "--no-loop.sync_batchnorm"]], student_run, twenty)
-    found = {
-        count: in_processes(count, steps_and_counts, tmp_path_factory.mktemp(str(count)), *arguments)
-        for count in (2, 4)
+    each = {2: [plain, [*plain, "--no-loop.sync_batchnorm"]], 4: [plain]}
+    started = {
+        count: in_processes(count, steps_and_counts, tmp_path_factory.mktemp(str(count)), steps, student_run, twenty)
+        for count, steps in each.items()
     }
-    return {1: [steps_and_counts(*arguments)], **found}
+    return {1: [steps_and_counts([plain], student_run, twenty)], **started}
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -74,9 +74,8 @@ def test_processes_learn_what_one_does(seen: Seen, count: int) -> None:
         torch.testing.assert_close(steps[0].statistics, expected.statistics, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("count", [2, 4])
-def test_without_synchronised_batch_norm_all_keep_the_statistics_of_the_first(seen: Seen, count: int) -> None:
-    first, *others = [steps[1].statistics for steps, _ in seen[count]]
+def test_without_synchronised_batch_norm_all_keep_the_statistics_of_the_first(seen: Seen) -> None:
+    first, *others = [steps[1].statistics for steps, _ in seen[2]]
     assert not all(map(torch.equal, first, seen[1][0][0][0].statistics))
     assert all(all(map(torch.equal, first, other)) for other in others)
 
@@ -127,13 +126,20 @@ def test_torchrun_trains_and_only_the_first_process_prints_and_writes(options: O
     records = RunDirectory(tmp_path / "two").records()
     assert [record["step"] for record in records if "losses" in record] == [1, 2]
     assert len([record for record in records if "miou" in record]) == 1
-    again = torchrun(arguments)
-    assert again.returncode != 0
-    lines = [line for line in again.stderr.splitlines() if line.startswith("error:")]
-    assert lines == [
-        f"error: {tmp_path / 'two'}: this run exists: add --resume to go on, --overwrite to start anew, or --name "
-        "(process 0 of 2)"
-    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whose", ["that of all", "that of one"])
+def test_an_error_is_one_line(options: Options, tmp_path: Path, whose: str) -> None:
+    changes = {"loop__batch_size": 3} if whose == "that of all" else {}
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "file").touch()
+    ended = torchrun(options("two", tmp_path, **changes))
+    assert ended.returncode != 0
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+    expected = "choose a multiple of 2" if whose == "that of all" else "this run exists: add --resume"
+    assert expected in line
+    assert "of 2)" in line
 
 
 @pytest.mark.slow
