@@ -41,6 +41,7 @@ class _Worker:
     messages: Connection
     started: float = field(default_factory=time.monotonic)
     error: str = ""
+    ready: bool = False
 
 
 class Processes:
@@ -106,6 +107,7 @@ class Processes:
             while not worker.messages.closed and worker.messages.poll():
                 message = worker.messages.recv_bytes()
                 if message == _READY:
+                    worker.ready = True
                     self._settled.add(place)
                 else:
                     worker.error = message.decode()
@@ -143,9 +145,13 @@ class Processes:
             if worker.process.is_alive():
                 _log.error("worker process %d did not end within %g s: killed", worker.process.pid, self._grace_s)
                 worker.process.kill()
-        unready = {place for place in self._workers if place not in self._settled}
-        codes = {place: self._bury(place, worker) for place, worker in list(self._workers.items())}
-        return all(code == 0 for place, code in codes.items() if place not in unready)
+        finished = True
+        for place, worker in list(self._workers.items()):
+            self._listen(place, worker)
+            code = self._bury(place, worker)
+            # One that SIGTERM met before it could listen to it has answered nobody, and may end as it likes.
+            finished = finished and (code == 0 or not worker.ready)
+        return finished
 
 
 @contextmanager
