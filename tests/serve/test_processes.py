@@ -145,6 +145,7 @@ def test_a_process_that_just_ends_ends_all(started: Callable[..., Program]) -> N
     assert errors == "error: a worker process was never ready: it ended with exit code 7, see its messages above\n"
 
 
+@pytest.mark.slow
 def test_a_replacement_that_cannot_start_is_tried_again_later(started: Callable[..., Program], tmp_path: Path) -> None:
     flag = tmp_path / "broken"
     program = started("--fails", "later", flag=str(flag))

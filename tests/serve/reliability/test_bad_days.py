@@ -199,6 +199,7 @@ def test_a_full_disk_for_the_log_harms_no_request(bundle: Path, picture: bytes) 
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_log_that_nobody_reads_harms_no_request(start: Start, bundle: Path, picture: bytes) -> None:
     server = start(bundle, "--log-format", "json")  # stderr is a pipe of 64 KiB
     statuses = Counter(server.client.post("/segment", content=picture).status_code for _ in range(250))

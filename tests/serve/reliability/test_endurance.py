@@ -57,6 +57,7 @@ def images(encode: Callable[..., bytes]) -> list[bytes]:
     return files
 
 
+@pytest.mark.slow
 def test_hundreds_of_requests_in_flat_memory(roomy: Target, images: list[bytes]) -> None:
     ask(roomy, images, 100)
     before = roomy.memory()
