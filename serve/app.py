@@ -1,12 +1,15 @@
-"""The HTTP interface: paths, parameters, media types, status codes."""
+"""The HTTP interface: paths, media types, status codes."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 
 from serve.accept import choose_media_type
-from serve.access_log import record_of
+from serve.access_log import RequestRecord, record_of
 from serve.answers.media import encoders
 from serve.answers.responses import segment_responses
 from serve.answers.several import NOTES_HEADER, pack
@@ -14,10 +17,13 @@ from serve.class_choice import chosen_classes
 from serve.model_card import ModelCard, card_of
 from serve.models import Model
 from serve.pipeline import Order
-from serve.problem import PROBLEM_RESPONSES, ProblemError, answer_problems
+from serve.problem import PROBLEM_RESPONSES, ProblemError, answer_problems, problem_of
 from serve.segmentation import AnswerOptions, Encoded
+from serve.sending import Sending
 from serve.service import Service
+from serve.timing import StageTimes
 from serve.upload import FIELD
+from serve.wanted import Wanted, read_wanted
 
 _BINARY = {"type": "string", "format": "binary"}
 
@@ -37,25 +43,39 @@ _REQUEST_BODY = {
 }
 
 
+class DirectRoute(APIRoute):
+    """FastAPI describes the endpoint by its parameters; the endpoint itself gets the bare request.
+
+    Finding out parameters and dependencies anew for each request takes longer than all else that is done for it on the
+    event loop.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return self.endpoint
+
+
 def create_app(service: Service) -> FastAPI:
     """The application around a service."""
     # FastAPI's documentation pages load their scripts from another host.
-    app = FastAPI(title="segdistill", docs_url=None, redoc_url=None)
+    app = FastAPI(title="segdistill", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
-    app.add_api_route(
+    app.router.add_api_route(
         "/segment",
         segment,
         methods=["POST"],
         responses={**segment_responses(), **PROBLEM_RESPONSES},
         response_class=Response,
         openapi_extra={"requestBody": _REQUEST_BODY},
+        route_class_override=DirectRoute,
     )
     app.add_api_route("/model", model, responses={404: PROBLEM_RESPONSES[404]})
     app.add_api_route("/models", models)
-    app.add_api_route("/healthz", healthz)
-    app.add_api_route("/readyz", readyz, responses={503: PROBLEM_RESPONSES[503]})
+    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz)):
+        app.add_api_route(path, endpoint, responses={503: PROBLEM_RESPONSES[503]})
+        app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     app.add_api_route("/metrics", metrics, response_class=Response)
     answer_problems(app)
+    app.openapi()  # kept; it takes longer than any request may hold up the others
     return app
 
 
@@ -67,69 +87,82 @@ async def _service(request: Request) -> Service:  # async: a plain function woul
 TheService = Annotated[Service, Depends(_service)]
 
 
-async def _model(
-    service: TheService,
-    model: Annotated[str | None, Query(description="a name of /models; left out: the first")] = None,
-) -> Model:
-    name = service.models.default if model is None else model
-    if name not in service.models.current:
-        raise HTTPException(404, f"no model '{name}': there is {', '.join(service.models)}")
-    return service.models[name]
-
-
-TheModel = Annotated[Model, Depends(_model)]
-
-
 async def segment(
     request: Request,
-    service: TheService,
-    model: TheModel,
-    overlay: Annotated[bool, Query(description="the classes' colours over the image, not the class map")] = False,
-    size: Annotated[
-        Literal["source", "network"], Query(description="the image's own size, or the network's")
-    ] = "source",
-    confidence: Annotated[bool, Query(description="also how sure the network is, where the bundle tells")] = False,
-    classes: Annotated[
-        str | None, Query(description="only these, names or ids with commas between; the rest is the ignored id")
-    ] = None,
-    tolerance: Annotated[
-        float, Query(ge=0, le=100, description="of polygons: how far an outline may be off, in pixels")
-    ] = 1.0,
+    wanted: Annotated[Wanted | None, Query()] = None,
     accept: Annotated[str, Header(description="the form of the answer, see 200; image/png if left out")] = "",
 ) -> Response:
     """Segment an image, or several."""
-    record_of(request.scope).model = model.name
-    if confidence and model.manifest.output.confidence is None:
-        raise _invalid(f"'{model.name}' gives no confidence: export it with `python -m export.onnx … --confidence`")
-    options = AnswerOptions(overlay, confidence, chosen_classes(classes, model.manifest), tolerance)
+    service: Service = request.app.state.service
+    wanted = read_wanted(request.query_params)
+    accept = ", ".join(request.headers.getlist("accept"))
+    record = record_of(request.scope)
+    with service.models.use(_known(service, wanted.model)) as loaded:
+        record.model = loaded.name
+        order = _order(loaded, wanted, accept)
+        answers = await service.segment(request, loaded, order)
+    if len(answers) == 1:
+        return _one(service, record, answers[0])
+    return await _several(service, record, answers, order.media_type)
+
+
+def _known(service: Service, name: str | None) -> str:
+    if name is None:
+        return service.models.default
+    if name not in service.models.current:
+        raise HTTPException(404, f"no model '{name}': there is {', '.join(service.models)}")
+    return name
+
+
+def _order(model: Model, wanted: Wanted, accept: str) -> Order:
+    if wanted.confidence and model.manifest.output.confidence is None:
+        reason = f"'{model.name}' gives no confidence: export it with `python -m export.onnx … --confidence`"
+        raise ProblemError(422, "invalid-parameter", reason)
+    classes = chosen_classes(wanted.classes, model.manifest)
+    options = AnswerOptions(wanted.overlay, wanted.confidence, classes, wanted.tolerance)
     offers = encoders(options)
-    accept = ", ".join(request.headers.getlist("accept"))  # FastAPI gives the first of several lines
     media_type = choose_media_type(accept, list(offers))
     if media_type is None:
-        what = "an overlay" if overlay else "a class map with confidence" if confidence else "a class map"
+        plain = "an overlay" if wanted.overlay else "a class map"
+        what = f"{plain} with confidence" if wanted.confidence else plain
         raise HTTPException(406, f"cannot give {what} as '{accept}': accept one of {', '.join(offers)}")
-    answers = await service.segment(request, model.name, Order(media_type, offers[media_type], options, size))
-    return _response(request, media_type, answers)
+    return Order(media_type, offers[media_type], options, wanted.size)
 
 
-def _response(request: Request, media_type: str, answers: list[Encoded | Exception]) -> Response:
-    if len(answers) > 1:
-        body, media_type = pack(answers, media_type)
-        return Response(body, media_type=media_type, headers={"Vary": "Accept"})
-    (answer,) = answers
+def _one(service: Service, record: RequestRecord, answer: Encoded | Exception) -> Response:
     if isinstance(answer, Exception):
         raise answer
-    record = record_of(request.scope)
     record.times, record.batch = answer.times, answer.batch
     headers = {"Server-Timing": answer.times.header(), "Vary": "Accept", **answer.headers}
     if answer.notes:
         headers[NOTES_HEADER] = "; ".join(answer.notes)
-    return Response(answer.body, media_type=media_type, headers=headers)
+    return Sending(service.admission, answer.body, 200, answer.media_type, headers)
 
 
-async def model(service: TheService, model: TheModel) -> ModelCard:
+async def _several(
+    service: Service, record: RequestRecord, answers: list[Encoded | Exception], media_type: str
+) -> Response:
+    """Times of the longest, stage by stage. The status is an error's only if there is nothing else."""
+    good = [answer for answer in answers if isinstance(answer, Encoded)]
+    for answer in good:
+        longest = {stage: max(ms, record.times.get(stage, 0.0)) for stage, ms in answer.times.items()}
+        record.times = StageTimes(longest)
+        record.batch = max(answer.batch, record.batch or 1)
+    body, media_type = await service.in_thread(partial(pack, answers, media_type))
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    status = 200 if good else problem_of(errors[0]).status
+    return Sending(
+        service.admission, body, status, media_type, {"Server-Timing": record.times.header(), "Vary": "Accept"}
+    )
+
+
+async def model(
+    service: TheService,
+    model: Annotated[str | None, Query(description="a name of /models; left out: the first")] = None,
+) -> ModelCard:
     """What a model is: engine, proof, and its bundle's manifest with classes, palette, input, accuracy, versions."""
-    return card_of(model, service.reloader.errors.get(model.name))
+    loaded = service.models[_known(service, model)]
+    return card_of(loaded, service.reloader.errors.get(loaded.name))
 
 
 async def models(service: TheService) -> dict[str, Any]:
@@ -145,16 +178,11 @@ async def healthz() -> dict[str, str]:
 async def readyz(service: TheService) -> JSONResponse:
     """The models have proven themselves: send requests. 503 before, at the end, and after a failure of the device."""
     if not service.ready:
-        reason = service.unready or "the server is about to end"
-        raise ProblemError(503, "not-ready", f"{reason}: try again", {"Retry-After": "1"})
+        raise service.admission.refusal("not-ready", service.unready or "the server is about to end")
     return JSONResponse({"status": "ready"})
 
 
-async def metrics(service: TheService) -> Response:
+def metrics(service: TheService) -> Response:  # not async: with several processes it reads their files
     """For Prometheus."""
     body, content_type = service.metrics.exposition()
     return Response(body, media_type=content_type)
-
-
-def _invalid(reason: str) -> ProblemError:
-    return ProblemError(422, "invalid-parameter", reason)

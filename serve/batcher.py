@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 from serve.engines.protocol import DeviceError, Engine, Outputs
 from serve.ticket import Dropped, Ticket
+from train.errors import UserError
+
+
+class InferenceError(Exception):
+    """The engine failed on an image, and not for want of memory or of a device."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +98,21 @@ class Batcher:
         finally:
             with self._lock:
                 self._coming -= 1
-                self._changed.notify()
+                self._changed.notify_all()
 
     def infer(self, image: NDArray[np.uint8], ticket: Ticket, confidence: bool = False) -> Inference:
         """RGB ``(1, h, w, 3)`` to its class ids, alone or with those of other threads.
 
         Raises:
             Dropped: the ticket became invalid while the image waited.
-            Exception: what the engine raised for this very image. One that fails in a batch is tried again alone, so
+            InferenceError: the engine failed on this very image. One that fails in a batch is tried again alone, so
                 that it fails alone.
+            UserError: as the engine raised it; `DeviceError` and `NoMemory` are for the whole batch.
         """
         item = _Item(image, confidence, ticket)
         with self._lock:
             self._waiting.append(item)
-            self._changed.notify()
+            self._changed.notify_all()
             if self._free:
                 self._free -= 1
                 item.leads = True
@@ -172,17 +178,25 @@ class Batcher:
                 item.finish(error)
         except Exception as error:  # an engine's exceptions have no common base
             if len(batch) == 1:
-                batch[0].finish(error)
+                batch[0].finish(_of_the_image(error))
             else:
                 for item in batch:
                     self._run([item])
         else:
-            _share_out(batch, outputs, start, time.perf_counter())
             self._on_batch(len(batch), time.perf_counter() - start)
+            _share_out(batch, outputs, start, time.perf_counter())
 
     def _infer(self, batch: list[_Item]) -> Outputs:
         images = batch[0].image if len(batch) == 1 else np.concatenate([item.image for item in batch])
         return self._engine.infer(images, any(item.confidence for item in batch))
+
+
+def _of_the_image(error: Exception) -> Exception:
+    if isinstance(error, UserError | MemoryError):
+        return error
+    failed = InferenceError(" ".join(str(error).split()))
+    failed.__cause__ = error
+    return failed
 
 
 def _share_out(batch: list[_Item], outputs: Outputs, start: float, end: float) -> None:

@@ -21,7 +21,7 @@ def chosen_classes(text: str | None, manifest: Manifest) -> frozenset[int] | Non
 def _id(entry: str, ids: dict[str, int]) -> int:
     if entry in ids:
         return ids[entry]
-    if entry.isascii() and entry.isdigit() and int(entry) < len(ids):
+    if len(entry) <= 3 and entry.isascii() and entry.isdigit() and int(entry) < len(ids):
         return int(entry)
     near = difflib.get_close_matches(entry, ids, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(ids)}"

@@ -32,11 +32,15 @@ class Draining:
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn's server, which goes on for a while after the first signal, and says that it will end."""
+    """uvicorn's server, which goes on for a while after the first signal, and says that it will end.
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    One that is ``replaceable`` by another process ends by itself when its device is lost.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, replaceable: bool) -> None:
         super().__init__(config)
         self._service = service
+        self._replaceable = replaceable
         self._end: float | None = None
 
     def drain(self) -> None:
@@ -54,6 +58,8 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
         if self._end is not None and time.monotonic() >= self._end:
+            self.should_exit = True
+        if self._replaceable and self._service.device_lost:
             self.should_exit = True
         return await super().on_tick(counter)
 

@@ -14,6 +14,7 @@ from serve.timing import StageTimes
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported
 _MEMORY_DISK = Path("/dev/shm")
+_FOLDER = "segdistill-metrics-"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64)
@@ -132,14 +133,33 @@ def shared_between_processes() -> Iterator[None]:
 
     Must be entered before prometheus_client is imported, in the process that starts the others.
     """
-    parent = _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else None
-    directory = tempfile.mkdtemp(prefix="segdistill-metrics-", dir=parent)
+    parent = _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else Path(tempfile.gettempdir())
+    _remove_abandoned(parent)
+    directory = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=parent)
     os.environ[_SHARED] = directory
     try:
         yield
     finally:
         del os.environ[_SHARED]
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """The directories of parents that were killed: their own end did not come to it."""
+    for directory in parent.glob(f"{_FOLDER}*-*"):
+        pid = directory.name.removeprefix(_FOLDER).split("-")[0]
+        if pid.isdigit() and not _lives(int(pid)):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def forget_process(pid: int) -> None:

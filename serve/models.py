@@ -101,7 +101,7 @@ def load_model(name: str, root: Path, settings: Settings, on_batch: OnBatch) -> 
         settings.max_delay_ms / 1e3,
         lambda images, seconds: on_batch(name, images, seconds),
     )
-    return Model(name, bundle, choice, Pipeline(batcher, bundle.manifest, settings.max_pixels))
+    return Model(name, bundle, choice, Pipeline(batcher, bundle.manifest))
 
 
 @dataclass
@@ -131,11 +131,20 @@ class Models:
         try:
             yield model
         finally:
-            with self._lock:
-                model.users -= 1
-                closes = model.retired and model.users == 0
-            if closes:
-                model.choice.engine.close()
+            self.release(model)
+
+    def hold(self, model: Model) -> None:
+        """One more user of a model that is in use."""
+        with self._lock:
+            model.users += 1
+
+    def release(self, model: Model) -> None:
+        """One user less; the last one of a retired model closes it."""
+        with self._lock:
+            model.users -= 1
+            closes = model.retired and model.users == 0
+        if closes:
+            model.choice.engine.close()
 
     def replace(self, model: Model) -> Model:
         """Put ``model`` in the place of the one of its name, which is given back still open."""

@@ -30,32 +30,31 @@ class Order:
 class Pipeline:
     """Decode, preprocess, infer, postprocess, encode. Safe to call from several threads."""
 
-    def __init__(self, batcher: Batcher, manifest: Manifest, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, batcher: Batcher, manifest: Manifest) -> None:
         self.batcher = batcher
         self.manifest = manifest
-        self.max_pixels = max_pixels
         cv2.setNumThreads(1)  # requests run side by side, none may take all cores for a resize
 
-    def answer(self, data: bytes, order: Order, ticket: Ticket) -> Encoded:
+    def answer(self, data: bytes, order: Order, ticket: Ticket, max_pixels: int = MAX_PIXELS) -> Encoded:
         """Segment and encode.
 
         Raises:
             Dropped: the ticket became invalid.
             UserError: ``data`` is no image that can be read, or the answer cannot be given in that form.
         """
-        segmentation = self.segment(data, order, ticket)
+        segmentation = self.segment(data, order, ticket, max_pixels)
         ticket.check()
         with segmentation.times.measure("encode"):
             body, headers = order.encode(segmentation, self.manifest, order.options)
         return Encoded(body, order.media_type, headers, segmentation.notes, segmentation.times, segmentation.batch)
 
-    def segment(self, data: bytes, order: Order, ticket: Ticket) -> Segmentation:
+    def segment(self, data: bytes, order: Order, ticket: Ticket, max_pixels: int = MAX_PIXELS) -> Segmentation:
         """Class ids at the image's own size, or the network's."""
         ticket.check()
         times = StageTimes()
         with self.batcher.coming():
             with times.measure("decode"):
-                decoded = decode_image(data, self.max_pixels, UPLOAD_FORMATS)
+                decoded = decode_image(data, max_pixels, UPLOAD_FORMATS)
             with times.measure("preprocess"):
                 batch = preprocess(decoded.pixels, self.manifest.input)
         inference = self.batcher.infer(batch, ticket, order.options.confidence)

@@ -77,7 +77,7 @@ class Processes:
                 while not stopped.poll():
                     self._keep_up(stopped)
             finally:
-                finished = self._finish()
+                finished = self._finish(stopped)
         return finished
 
     def _start(self, place: int) -> None:
@@ -87,6 +87,13 @@ class Processes:
         process.start()
         sender.close()  # so that the worker's end is the last, and its death an end of file
         self._workers[place] = _Worker(process, messages)
+
+    def _terminate(self, stopped: Connection) -> None:
+        """SIGTERM to all, for the signals that have come, or for whatever else is a reason to end."""
+        while stopped.poll():
+            stopped.recv_bytes()
+        for worker in self._workers.values():
+            worker.process.terminate()
 
     def _keep_up(self, stopped: Connection) -> None:
         now = time.monotonic()
@@ -134,14 +141,18 @@ class Processes:
         self._forget(worker.process.pid)
         return worker.process.exitcode
 
-    def _finish(self) -> bool:
-        """SIGTERM to all, SIGKILL to those that are left after the grace."""
+    def _finish(self, stopped: Connection) -> bool:
+        """SIGTERM to all, again if another signal comes, SIGKILL to those that are left after the grace."""
         self._listener.close()  # while it is open here, clients would wait in a queue that nobody reads
         deadline = time.monotonic() + self._grace_s
+        self._terminate(stopped)
+        while alive := [worker.process for worker in self._workers.values() if worker.process.is_alive()]:
+            wait([stopped, *(process.sentinel for process in alive)], max(0.0, deadline - time.monotonic()))
+            if stopped.poll():
+                self._terminate(stopped)
+            if time.monotonic() >= deadline:
+                break
         for worker in self._workers.values():
-            worker.process.terminate()
-        for worker in self._workers.values():
-            worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.is_alive():
                 _log.error("worker process %d did not end within %g s: killed", worker.process.pid, self._grace_s)
                 worker.process.kill()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Reloader:
         self._switched = switched
         self._seen = {name: signature(models[name].bundle.root) for name in models}
         self._former: dict[str, Model] = {}
+        self._lock = threading.Lock()
         self.errors: dict[str, str] = {}
         """Why the newest version of a bundle is not the one that is served, by name."""
 
@@ -51,45 +53,52 @@ class Reloader:
         self._seen[name] = now  # what fails is not tried again before a file changes
         try:
             self._switch(name, root)
-        except UserError as error:
-            self.errors[name] = str(error)
-            _log.error("%s: the new bundle is not taken, the former one goes on: %s", name, error)
+        except Exception as error:  # whatever it is, the watch goes on
+            self.errors[name] = " ".join(str(error).split())
+            unexpected = not isinstance(error, UserError)
+            _log.error("%s: the new bundle is not taken, the former one goes on: %s", name, error, exc_info=unexpected)
 
     def _switch(self, name: str, root: Path) -> None:
+        self._forget_former(name)  # or there would be three of them in memory
         model = self._load(name, root)
         if model.manifest == self._models[name].manifest:  # touched, and put back
             model.choice.engine.close()
+            self.errors.pop(name, None)
             return
         try:
             agreement = model.prove()
         except BaseException:
             model.choice.engine.close()
             raise
-        self._forget_former(name)
-        self._former[name] = self._models.replace(model)
+        with self._lock:
+            self._former[name] = self._models.replace(model)
         self._switched(model)
         self.errors.pop(name, None)
         _log.info("%s: switched to the bundle of %s, agreement %.5f", name, model.manifest.created, agreement)
 
     def answered(self, model: Model) -> None:
         """One more image of a model is segmented; a new one that has done enough of them is here to stay."""
-        model.answered += 1
-        if model.answered == PROBATION and model.name in self._former:
+        model.answered += 1  # not exact between threads, and need not be
+        if model.answered >= PROBATION and model is self._models[model.name]:
             self._forget_former(model.name)
 
     def failed(self, model: Model, error: Exception) -> bool:
-        """The network of a model failed: whether the version before is back in its place."""
-        if model is not self._models[model.name] or model.name not in self._former:
-            return False
-        former = self._former.pop(model.name)
-        self._models.retire(self._models.replace(former))
+        """The network of a model failed: whether another version is in its place, now or already."""
+        with self._lock:
+            if model is not self._models[model.name]:
+                return True
+            former = self._former.pop(model.name, None)
+            if former is None:
+                return False
+            self._models.retire(self._models.replace(former))
         self._switched(former)
         self.errors[model.name] = f"rolled back, the new bundle failed: {' '.join(str(error).split())}"
         _log.error("%s: %s", model.name, self.errors[model.name])
         return True
 
     def _forget_former(self, name: str) -> None:
-        former = self._former.pop(name, None)
+        with self._lock:
+            former = self._former.pop(name, None)
         if former is not None:
             self._models.retire(former)
 

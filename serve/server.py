@@ -57,7 +57,8 @@ class Server:
     """A service on a socket. `run` returns when a signal or `stop` has ended it and its last request is answered.
 
     While the models prove themselves, requests are answered 503. With ``ready``, which is called when they have, no
-    connection is accepted before: other processes on the same socket take it.
+    connection is accepted before: other processes on the same socket take it. Such a server ends when its device is
+    lost, so that another one is started.
     """
 
     def __init__(self, service: Service, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
@@ -65,10 +66,10 @@ class Server:
         self._listener = listener
         self._ready = ready
         self._tracers = _tracers(service.settings)
-        self._uvicorn = DrainingServer(_configuration(service, self._tracers), service)
+        self._uvicorn = DrainingServer(_configuration(service, self._tracers), service, ready is not None)
 
     def run(self) -> None:
-        """Serve until stopped. `UserError` if a model fails to prove itself."""
+        """Serve until stopped. `UserError` if a model fails to prove itself, or a replaceable one's device is lost."""
         try:
             asyncio.run(self._serve())
         finally:
@@ -91,6 +92,8 @@ class Server:
         for task in background:
             task.cancel()
         await warm_up
+        if self._service.device_lost and self._ready is not None:
+            raise UserError(self._service.unready or "")
 
     def _stop_if_failed(self, warm_up: "asyncio.Task[None]") -> None:
         if not warm_up.cancelled() and warm_up.exception() is not None:

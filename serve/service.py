@@ -2,21 +2,21 @@
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from fastapi import HTTPException, Request
 
-from serve.arrivals import Arrivals
-from serve.engines.protocol import DeviceError
+from serve.admission import Admission
+from serve.batcher import InferenceError
+from serve.engines.protocol import DeviceError, NoMemory
 from serve.metrics import Metrics, State
 from serve.models import Model, Models, load_model
-from serve.pace import Pace
 from serve.pipeline import Order
-from serve.problem import CLIENT_GONE, Kind, ProblemError
+from serve.problem import CLIENT_GONE, ProblemError
 from serve.reload import Reloader
 from serve.segmentation import Encoded
 from serve.settings import Settings, available_cores
@@ -25,6 +25,8 @@ from serve.upload import read_upload
 from train.errors import UserError
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Service:
@@ -38,13 +40,11 @@ class Service:
         self.unready: str | None = "the model is warming up"
         """Why no request is taken; None: they are."""
         self.draining = False
-        self._requests = 0
-        self._images = 0
-        self._arrivals = Arrivals()
-        self._pace = Pace()
+        self.device_lost = False
+        self.admission = Admission(settings, metrics.refused)
         self._workers = settings.workers or max(available_cores(), 2 * self._largest_batch())
         self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="segment")
-        metrics.watch(lambda: State(self.waiting, self._requests, self.ready))
+        metrics.watch(lambda: State(self.waiting, self.admission.requests, self.ready))
 
     def _largest_batch(self) -> int:
         return max(self.models[name].pipeline.batcher.max_batch for name in self.models)
@@ -64,7 +64,7 @@ class Service:
     @property
     def waiting(self) -> int:
         """Images that wait for a thread or a network."""
-        without_a_thread = max(0, self._images - self._workers)
+        without_a_thread = max(0, self.admission.images - self._workers)
         return without_a_thread + sum(self.models[name].pipeline.batcher.waiting for name in self.models)
 
     async def warm_up(self) -> None:
@@ -79,42 +79,32 @@ class Service:
         if self.settings.reload_s:
             await self.reloader.watch(self.settings.reload_s)
 
-    async def segment(self, request: Request, name: str, order: Order) -> list[Encoded | Exception]:
+    async def segment(self, request: Request, model: Model, order: Order) -> list[Encoded | Exception]:
         """Read, segment and encode the images of a request; of one that cannot be, the error stands in its place.
 
         Raises:
             HTTPException: 503 not ready, full, too late, or the network failed; what `serve.upload.read_upload` raises.
         """
-        self._admit()
-        self._requests += 1
-        try:
-            uploads = await self._arrivals.receive(read_upload(request, self.settings))
-            self._images += len(uploads)
-            try:
-                return await self._work(request, name, uploads, order)
-            finally:
-                self._images -= len(uploads)
-        finally:
-            self._requests -= 1
+        if self.unready is not None:
+            raise self.admission.refusal("not-ready", self.unready)
+        with self.admission.request():
+            uploads = await self.admission.body(read_upload(request, self.settings))
+            self.admission.take(len(uploads))
+            return await self._work(request, model, uploads, order)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """The result of what would hold up the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def close(self) -> None:
         """End the worker threads, when their work is done."""
         self._threads.shutdown()
 
-    def _admit(self) -> None:
-        if self.unready is not None:
-            raise self._refusal("not-ready", self.unready)
-        if self._requests >= self.settings.max_concurrency and not self._arrivals.displace():
-            raise self._refusal("overloaded", f"{self._requests} requests are being worked on, the limit")
-        wait_s = self._pace.estimate_s(self._images + 1)
-        if wait_s > self.settings.deadline_s:
-            raise self._refusal("overloaded", f"an answer would take {wait_s:.1f} s by now", wait_s)
-
-    async def _work(self, request: Request, name: str, uploads: list[bytes], order: Order) -> list[Encoded | Exception]:
+    async def _work(
+        self, request: Request, model: Model, uploads: list[bytes], order: Order
+    ) -> list[Encoded | Exception]:
         ticket = Ticket(self.settings.deadline_s)
-        loop = asyncio.get_running_loop()
-        jobs = [loop.run_in_executor(self._threads, self._answer, name, data, order, ticket) for data in uploads]
-        work = asyncio.gather(*jobs)
+        work = asyncio.gather(*(self._start(model, data, order, ticket, len(uploads)) for data in uploads))
         gone = asyncio.ensure_future(_gone(request))
         try:
             await asyncio.wait((work, gone), timeout=ticket.remaining_s, return_when=asyncio.FIRST_COMPLETED)
@@ -130,47 +120,63 @@ class Service:
             raise HTTPException(CLIENT_GONE, "the client went away")
         raise self._too_late()
 
+    def _start(
+        self, model: Model, data: bytes, order: Order, ticket: Ticket, shares: int
+    ) -> "asyncio.Future[Encoded | Exception]":
+        """An image's way through a thread. It has the model to itself: the request may be given up before its end."""
+        self.models.hold(model)
+        max_pixels = self.settings.max_pixels // shares
+        return asyncio.get_running_loop().run_in_executor(
+            self._threads, self._answer, model, data, order, ticket, max_pixels
+        )
+
     def _results(self, work: "asyncio.Future[list[Encoded | Exception]]") -> list[Encoded | Exception]:
         try:
             return work.result()
         except Dropped:
             raise self._too_late() from None
         except DeviceError as error:
-            raise self._refusal("not-ready", str(error)) from None
+            raise self.admission.refusal("not-ready", str(error)) from None
+        except (NoMemory, MemoryError) as error:
+            raise self.admission.refusal("overloaded", str(error) or "there is no memory left") from None
 
-    def _answer(self, name: str, data: bytes, order: Order, ticket: Ticket) -> Encoded | Exception:
+    def _answer(self, model: Model, data: bytes, order: Order, ticket: Ticket, max_pixels: int) -> Encoded | Exception:
         """In a thread: one image's answer, or what is wrong with that image."""
-        with self.models.use(name) as model:
-            start = time.perf_counter()
-            try:
-                encoded = model.pipeline.answer(data, order, ticket)
-            except Dropped:
-                raise
-            except DeviceError as error:
-                self._device_lost(model, error)
-                raise
-            except UserError as error:
-                return error
-            except Exception as error:  # of the engine, on this image alone
-                _log.exception("%s: an image could not be segmented", name)
-                self.reloader.failed(model, error)
-                return error
-            self.reloader.answered(model)
-        self._pace.finished(self._images - 1)
+        start, worked = time.perf_counter(), True
+        try:
+            encoded = model.pipeline.answer(data, order, ticket, max_pixels)
+        except Dropped:
+            worked = False
+            raise
+        except DeviceError as error:
+            self._lose_device(model, error)
+            raise
+        except (NoMemory, MemoryError):
+            raise
+        except UserError as error:
+            return error
+        except InferenceError as error:
+            _log.exception("%s: the network failed on an image", model.name)
+            self.reloader.failed(model, error)
+            return error
+        except Exception as error:
+            _log.exception("%s: an image could not be answered", model.name)
+            return error
+        finally:
+            self.admission.done(worked)
+            self.models.release(model)
+        self.reloader.answered(model)
         encoded.times["queue"] += max(0.0, (start - ticket.since) * 1e3)
         return encoded
 
-    def _device_lost(self, model: Model, error: DeviceError) -> None:
+    def _lose_device(self, model: Model, error: DeviceError) -> None:
         if not self.reloader.failed(model, error):
             self.unready = f"the device of '{model.name}' failed ({error})"
+            self.device_lost = True
             _log.critical("%s", self.unready)
 
     def _too_late(self) -> ProblemError:
-        return self._refusal("deadline-exceeded", f"there was no answer within {self.settings.deadline_s:g} s")
-
-    def _refusal(self, kind: Kind, reason: str, retry_s: float = 1.0) -> ProblemError:
-        self.metrics.refused(kind)
-        return ProblemError(503, kind, f"{reason}: try again", {"Retry-After": str(math.ceil(retry_s))})
+        return self.admission.refusal("deadline-exceeded", f"there was no answer within {self.settings.deadline_s:g} s")
 
 
 async def _gone(request: Request) -> None:

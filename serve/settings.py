@@ -1,6 +1,7 @@
 """What can be set of a server, by option or by environment variable: ``SEGDISTILL_SERVE_``, the name in capitals."""
 
 import argparse
+import difflib
 import os
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -13,6 +14,7 @@ from train.data.image import MAX_PIXELS
 from train.errors import UserError
 
 ENVIRONMENT_PREFIX = "SEGDISTILL_SERVE_"
+_API_KEYS = "api_keys"  # no option, see serve/api_key.py
 
 
 def available_cores() -> int:
@@ -57,14 +59,23 @@ class Execution(BaseSettings):
 class Limits(BaseSettings):
     """What the server refuses to do for one client, so that it keeps working for the others.
 
-    At most ``max_concurrency`` bodies and ``workers`` decoded images are in memory at any time.
+    At any time there are at most ``max_concurrency`` bodies, ``workers`` decoded images with their answers, and
+    ``max_unsent_bytes`` of other answers in memory.
     """
 
     max_upload_bytes: int = Field(
         default=16 * 2**20, gt=0, description="largest request body, in bytes; more is answered 413"
     )
     max_pixels: int = Field(
-        default=MAX_PIXELS, gt=0, description="largest image, in pixels, read from its header; more is answered 413"
+        default=MAX_PIXELS,
+        gt=0,
+        description="largest image, in pixels, read from its header; several of one request may have as many together, "
+        "in equal parts; more is answered 413",
+    )
+    max_unsent_bytes: int = Field(
+        default=256 * 2**20,
+        gt=0,
+        description="answers that clients have not read yet, in bytes; over it new requests are answered 503",
     )
     max_images: int = Field(default=16, gt=0, description="images in one request; more is answered 413")
     max_concurrency: int = Field(
@@ -135,6 +146,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def _checked(**given: Any) -> Settings:
+    _check_environment()
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -142,6 +154,15 @@ def _checked(**given: Any) -> Settings:
         name = str(first["loc"][0])
         named = _option(name) if given else ENVIRONMENT_PREFIX + name.upper().removeprefix(ENVIRONMENT_PREFIX)
         raise UserError(f"{named}: {first['msg']} (given: {first['input']})") from None
+
+
+def _check_environment() -> None:
+    """`UserError` for a variable of ours that sets nothing: a misspelt limit would not be there."""
+    known = {ENVIRONMENT_PREFIX + name.upper() for name in (*Settings.model_fields, _API_KEYS)}
+    for name in os.environ:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UserError(f"{name}: no such setting" + (f", did you mean {near[0]}?" if near else ""))
 
 
 def _option(name: str) -> str:

@@ -9,8 +9,8 @@ from serve.answers.geojson import encode_geojson
 from serve.answers.overlay import encode_overlay_jpeg, encode_overlay_png, encode_overlay_webp
 from serve.answers.png import encode_png
 from serve.answers.segment_answer import encode_json
+from serve.problem import ProblemError
 from serve.segmentation import AnswerOptions, Segmentation
-from train.errors import UserError
 
 Encoder = Callable[[Segmentation, Manifest, AnswerOptions], tuple[bytes, dict[str, str]]]
 """Writes a segmentation in one media type; gives the body and the headers that go with it."""
@@ -37,10 +37,10 @@ def encoders(options: AnswerOptions) -> Mapping[str, Encoder]:
     """The media types that can hold what is asked for, the preferred one first.
 
     Raises:
-        UserError: an overlay with confidence.
+        ProblemError: 422 an overlay with confidence.
     """
     if options.overlay and options.confidence:
-        raise UserError(f"an overlay shows no confidence: leave one of them out, or accept {' or '.join(_CONFIDENCE)}")
+        raise ProblemError(422, "invalid-parameter", "an overlay shows no confidence: leave one of them out")
     if options.confidence:
         return {media_type: MASK_ENCODERS[media_type] for media_type in _CONFIDENCE}
     return OVERLAY_ENCODERS if options.overlay else MASK_ENCODERS

@@ -20,6 +20,10 @@ class DeviceError(UserError):
         return cls(f"the GPU is lost ({' '.join(str(reason).split())}): start the server again")
 
 
+class NoMemory(UserError):
+    """A batch that does not fit beside what the device holds; it goes on with others."""
+
+
 class Outputs(NamedTuple):
     """The answer to a batch, at the network's size. The arrays are the caller's own."""
 
@@ -66,6 +70,6 @@ def no_confidence(root: object) -> UserError:
     return UserError(f"{root}: the bundle gives no confidence: export it with `python -m export.onnx … --confidence`")
 
 
-def no_memory(reason: object) -> UserError:
-    """The error of a batch that does not fit beside what the device holds; it goes on with others."""
-    return UserError(f"no memory left on the GPU ({reason}): serve smaller batches, or fewer bundles")
+def no_memory(reason: object) -> NoMemory:
+    """What the device's own error says, in one line."""
+    return NoMemory(f"no memory left on the GPU ({reason}): serve smaller batches, or fewer bundles")

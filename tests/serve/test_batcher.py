@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from serve.batcher import Batcher, Inference
+from serve.batcher import Batcher, Inference, InferenceError
 from serve.engines.protocol import DeviceError, Outputs
 from serve.ticket import Dropped, Ticket
 
@@ -116,7 +116,7 @@ def test_a_bad_image_fails_alone(pool):
     futures = start(pool, batcher, [1, POISON, 3])
     engine.let(5)
     assert [int(future.result(10).ids[0, 0]) for future in (first, futures[0], futures[2])] == [0, 1, 3]
-    with pytest.raises(RuntimeError, match="poison"):
+    with pytest.raises(InferenceError, match="poison"):
         futures[1].result(10)
     assert engine.batches == [[0], [1, POISON, 3], [1], [POISON], [3]]
 

@@ -277,7 +277,7 @@ def test_a_half_closed_connection_is_a_client_that_left(client: httpx.Client) ->
 
 def test_many_slow_heads_leave_the_server_to_others() -> None:
     reasons: list[str] = []
-    limits = ConnectionLimits(connections=64, head_s=0.5)
+    limits = ConnectionLimits(connections=256, head_s=0.5)
     with serving(application, http=connection_class(limits, reasons.append)) as client:
         stop = threading.Event()
 

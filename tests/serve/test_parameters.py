@@ -146,3 +146,25 @@ def test_several_images_in_json(server, image, encode):
     first, second = server.client.post("/segment", files=files, headers={"Accept": "application/json"}).json()["images"]
     assert (first["height"], first["width"]) == (48, 64)
     assert second["status"] == 422
+
+
+def test_a_parameter_that_there_is_not_is_named_with_the_nearest(server, image, encode):
+    answer = server.client.post("/segment?clases=red", content=encode(image))
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "no parameter 'clases': did you mean 'classes'?"
+
+
+def test_a_class_of_five_thousand_digits(server, image, encode):
+    answer = server.client.post("/segment", params={"classes": "1" * 5000}, content=encode(image))
+    assert answer.status_code == 422
+
+
+def test_a_path_with_a_slash_too_many_is_not_led_elsewhere(server, image, encode):
+    answer = server.client.post("/segment/", content=encode(image))
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
+
+
+def test_probes_may_ask_for_the_head_alone(server):
+    for path in ("/healthz", "/readyz"):
+        assert server.client.head(path).status_code == 200

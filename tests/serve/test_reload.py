@@ -163,6 +163,33 @@ def test_a_model_in_use_is_closed_when_its_last_user_is_done(reloader, root, one
     assert closed == [former.choice.engine]
 
 
+def test_whatever_goes_wrong_the_watch_goes_on(reloader, root, ones):
+    load = reloader._load
+
+    def no_right_to_read(*_):
+        raise PermissionError(13, "Permission denied")
+
+    put(root, ones)
+    reloader._load = no_right_to_read
+    reloader.look("streets")
+    assert "Permission denied" in reloader.errors["streets"]
+    reloader._load = load
+    (root / "touched").touch()
+    reloader.look("streets")
+    assert classes(reloader) == {1}
+
+
+def test_an_error_is_forgotten_when_the_bundle_is_put_back(reloader, root, ones, tmp_path):
+    kept = shutil.copytree(root, tmp_path / "kept")
+    shutil.copy(ones / "model.onnx", root / "model.onnx")
+    reloader.look("streets")
+    assert reloader.errors
+    put(root, kept)
+    reloader.look("streets")
+    assert reloader.errors == {}
+    assert classes(reloader) == {0, 1, 2}
+
+
 def test_the_signature_follows_the_files(root):
     before = signature(root)
     manifest = load_bundle(root).manifest

@@ -3,8 +3,8 @@
 import pytest
 
 from serve.answers.media import MASK_ENCODERS, encoders
+from serve.problem import ProblemError
 from serve.segmentation import AnswerOptions
-from train.errors import UserError
 
 
 def test_a_class_map_is_a_png_unless_asked_otherwise():
@@ -29,5 +29,5 @@ def test_confidence_is_offered_where_it_has_a_place():
 
 
 def test_an_overlay_with_confidence_is_refused():
-    with pytest.raises(UserError, match="accept application/json"):
+    with pytest.raises(ProblemError, match="leave one of them out"):
         encoders(AnswerOptions(overlay=True, confidence=True))
