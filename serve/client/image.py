@@ -39,9 +39,10 @@ def load(source: ImageSource) -> Image:
 
 
 def encode(image: Image) -> bytes:
-    """The bytes to send. Pixels go as BMP: uncompressed, it takes a tenth of a PNG's time at both ends, or less.
+    """The bytes to send. Pixels go as BMP, uncompressed, or as PNG where a BMP would be more than a server takes.
 
-    Where a BMP would be larger than what a server takes, they go as PNG. Both are lossless.
+    Both are lossless. Of video frames at 960 x 540 and 2048 x 1024, writing and reading a BMP took a ninth of the time
+    of a PNG at its fastest level, or less; it was 4 to 6 times as large.
     """
     if isinstance(image, bytes):
         return image

@@ -181,14 +181,15 @@ def test_pixels_go_without_loss_and_within_what_a_server_takes(height, kind):
 
 def test_a_client_outlives_its_server(bundle, server_process, image):
     running = server_process(bundle)
-    with Client(running.url, retries=Retries(most=200, longest_wait_s=0.2)) as client:
+    replaced = []
+    port = running.url.rpartition(":")[2]
+    restart = threading.Thread(target=lambda: replaced.append(server_process(bundle, "--port", port)))
+    with Client(running.url, retries=Retries(most=100, longest_wait_s=1)) as client:
         client.segment(image)
         running.stop()
-        port = running.url.rpartition(":")[2]
-        back = threading.Timer(0.1, lambda: replaced.append(server_process(bundle, "--port", port)))
-        replaced: list = []
-        back.start()
-        result = client.segment(image)
-        back.join()
-    np.testing.assert_array_equal(result.ids, image.argmax(-1))
-    assert replaced[0].stop()[0] == 0
+        restart.start()
+        try:
+            np.testing.assert_array_equal(client.segment(image).ids, image.argmax(-1))
+        finally:
+            restart.join()
+            assert replaced[0].stop()[0] == 0
