@@ -15,6 +15,7 @@ from serve.client.call import API_KEY
 from serve.client.image import decode, encode
 from serve.timing import STAGES
 from tests.serve.client.conftest import KEY
+from tests.serve.client.scripted_server import GOOD, answer, scripted
 from tests.serve.conftest import PALETTE
 from train.data.palette import overlay
 from train.data.resize import resize_image
@@ -143,6 +144,30 @@ def test_a_key_that_no_header_can_hold(ask, server):
         ask(server.url, "model", options={"api_key": "key with\nnew line"})
 
 
+def test_an_overloaded_server_is_asked_until_it_has_room(ask, small_server, slow_post, image):
+    def ask_until_refused():  # the two need a moment to be let in
+        while True:
+            ask(small_server.url, "segment", image, options={"retries": Retries(most=0)})
+
+    with slow_post(small_server, 100) as one, slow_post(small_server, 100) as two:
+        with pytest.raises(ServerProblem) as caught:
+            ask_until_refused()
+        assert caught.value.type == "urn:segdistill:problem:overloaded"
+        assert caught.value.retry_after_s >= 1
+        leave = threading.Timer(0.5, lambda: (one.connection.close(), two.connection.close()))
+        leave.start()
+        np.testing.assert_array_equal(ask(small_server.url, "segment", image).ids, image.argmax(-1))
+        leave.join()
+
+
+def test_the_classes_are_asked_for_once():
+    ids = answer(200, bytes([0, 1, 1, 255]), segdistill_shape="2,2", segdistill_dtype="uint8")
+    with scripted(GOOD, ids, ids, ids) as server, Client(server.url) as client:
+        results = [client.segment(b"image") for _ in range(3)]
+    assert [request.split(b" ")[1].split(b"?")[0] for request in server.asked] == [b"/model"] + [b"/segment"] * 3
+    assert results[2].shares == {"green": 0.5, "red": 0.25}
+
+
 def test_one_line_leaves_no_connection_open(server, image):
     assert Client(server.url).segment(image).ids.shape == image.shape[:2]
     warned = []
@@ -179,6 +204,7 @@ def test_pixels_go_without_loss_and_within_what_a_server_takes(height, kind):
     np.testing.assert_array_equal(decode(sent), pixels)
 
 
+@pytest.mark.slow
 def test_a_client_outlives_its_server(bundle, server_process, image):
     running = server_process(bundle)
     replaced = []
