@@ -26,7 +26,7 @@ class Admission:
         self.unsent_bytes = 0
         self._limits = limits
         self._refused = refused
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(limits.upload_timeout_s)
         self._pace = Pace()
         self._lock = Lock()
 
@@ -45,7 +45,7 @@ class Admission:
             self.requests -= 1
 
     async def body(self, reading: Awaitable[T]) -> T:
-        """The body of a request; `ProblemError` (503) if it came slowly and another one needed its place."""
+        """The body of a request; `HTTPException` if it came too slowly, or slowly and another one needed its place."""
         return await self._arrivals.receive(reading)
 
     def take(self, images: int) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
 
@@ -27,6 +27,8 @@ from train.errors import UserError
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_SOON_S = 0.05
 
 
 class Service:
@@ -105,6 +107,13 @@ class Service:
     ) -> list[Encoded | Exception]:
         ticket = Ticket(self.settings.deadline_s)
         work = asyncio.gather(*(self._start(model, data, order, ticket, len(uploads)) for data in uploads))
+        await asyncio.wait((work,), timeout=_SOON_S)
+        if not work.done():  # most are: a watch over the client costs more than it could save
+            await self._watched(request, work, ticket)
+        return self._results(work)
+
+    async def _watched(self, request: Request, work: "asyncio.Future[Any]", ticket: Ticket) -> None:
+        """Wait for work as long as the client does, and the deadline allows; `HTTPException` if they end first."""
         gone = asyncio.ensure_future(_gone(request))
         try:
             await asyncio.wait((work, gone), timeout=ticket.remaining_s, return_when=asyncio.FIRST_COMPLETED)
@@ -114,11 +123,8 @@ class Service:
                 work.add_done_callback(_look_at)
             left = gone.done()
             gone.cancel()
-        if work.done():
-            return self._results(work)
-        if left:
-            raise HTTPException(CLIENT_GONE, "the client went away")
-        raise self._too_late()
+        if not work.done():
+            raise HTTPException(CLIENT_GONE, "the client went away") if left else self._too_late()
 
     def _start(
         self, model: Model, data: bytes, order: Order, ticket: Ticket, shares: int

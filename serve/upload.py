@@ -1,6 +1,5 @@
 """Read the images of a request, no further than the limits."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from fastapi import HTTPException, Request
@@ -20,14 +19,10 @@ async def read_upload(request: Request, limits: Limits) -> list[bytes]:
     """The bytes of each image: the file fields ``image`` of a multipart form, or the body itself.
 
     Raises:
-        HTTPException: 408 too slow, 413 too large or too many (reading stops there), 400 empty or a damaged form, 422
+        HTTPException: 413 too large or too many (reading stops there), 400 empty or a damaged form, 422
             a form without such a file.
     """
-    try:
-        body = await asyncio.wait_for(_read(request, limits.max_upload_bytes), limits.upload_timeout_s)
-    except asyncio.TimeoutError:
-        seconds = limits.upload_timeout_s
-        raise HTTPException(408, f"the body did not arrive within {seconds:g} s: send a smaller image") from None
+    body = await _read(request, limits.max_upload_bytes)
     content_type = request.headers.get("content-type", "")
     is_form = content_type.lower().startswith("multipart/form-data")
     images = _from_form(content_type, body, limits.max_images) if is_form else [body]

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from serve.arrivals import Arrivals
 from serve.problem import ProblemError
@@ -20,7 +21,7 @@ async def soon() -> bytes:
 
 def test_the_oldest_slow_body_gives_its_place_and_nobody_elses() -> None:
     async def scenario() -> tuple[list[bool], list[object]]:
-        arrivals = Arrivals(patience_s=0.05)
+        arrivals = Arrivals(60, patience_s=0.05)
         tasks = []
         for _ in range(3):
             tasks.append(asyncio.create_task(arrivals.receive(never())))
@@ -39,7 +40,7 @@ def test_the_oldest_slow_body_gives_its_place_and_nobody_elses() -> None:
 
 def test_a_body_that_has_come_is_displaced_no_more() -> None:
     async def scenario() -> tuple[bytes, bool]:
-        arrivals = Arrivals(patience_s=0)
+        arrivals = Arrivals(60, patience_s=0)
         return await asyncio.create_task(arrivals.receive(soon())), arrivals.displace()
 
     assert asyncio.run(scenario()) == (b"body", False)
@@ -55,7 +56,7 @@ def test_a_task_goes_on_after_it_was_displaced() -> None:
             return await asyncio.wait_for(soon(), 5)
 
     async def scenario() -> bytes:
-        arrivals = Arrivals(patience_s=0)
+        arrivals = Arrivals(60, patience_s=0)
         task = asyncio.create_task(request(arrivals))
         await asyncio.sleep(0)
         assert arrivals.displace()
@@ -69,4 +70,14 @@ def test_what_goes_wrong_with_a_body_stays_what_it_is() -> None:
         raise ProblemError(413, "body-too-large", "too large")
 
     with pytest.raises(ProblemError, match="413"):
-        asyncio.run(Arrivals().receive(failing()))
+        asyncio.run(Arrivals(60).receive(failing()))
+
+
+def test_a_body_that_takes_too_long_is_408_and_the_task_goes_on() -> None:
+    async def scenario() -> bytes:
+        with pytest.raises(HTTPException) as late:
+            await Arrivals(0.02).receive(never())
+        assert late.value.status_code == 408
+        return await soon()
+
+    assert asyncio.run(scenario()) == b"body"
