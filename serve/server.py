@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
 
 from serve.access_log import AccessLog, RequestRecord
@@ -71,7 +72,7 @@ class Server:
     def run(self) -> None:
         """Serve until stopped. `UserError` if a model fails to prove itself, or a replaceable one's device is lost."""
         try:
-            asyncio.run(self._serve())
+            uvloop.run(self._serve())
         finally:
             self._service.close()
             if self._tracers is not None:

@@ -106,11 +106,13 @@ class Service:
         self, request: Request, model: Model, uploads: list[bytes], order: Order
     ) -> list[Encoded | Exception]:
         ticket = Ticket(self.settings.deadline_s)
-        work = asyncio.gather(*(self._start(model, data, order, ticket, len(uploads)) for data in uploads))
+        jobs = [self._start(model, data, order, ticket, len(uploads)) for data in uploads]
+        work = jobs[0] if len(jobs) == 1 else asyncio.gather(*jobs)
         await asyncio.wait((work,), timeout=_SOON_S)
         if not work.done():  # most are: a watch over the client costs more than it could save
             await self._watched(request, work, ticket)
-        return self._results(work)
+        self._check(work)
+        return [job.result() for job in jobs]
 
     async def _watched(self, request: Request, work: "asyncio.Future[Any]", ticket: Ticket) -> None:
         """Wait for work as long as the client does, and the deadline allows; `HTTPException` if they end first."""
@@ -136,9 +138,10 @@ class Service:
             self._threads, self._answer, model, data, order, ticket, max_pixels
         )
 
-    def _results(self, work: "asyncio.Future[list[Encoded | Exception]]") -> list[Encoded | Exception]:
+    def _check(self, work: "asyncio.Future[Any]") -> None:
+        """`HTTPException` for what ends a whole request."""
         try:
-            return work.result()
+            work.result()
         except Dropped:
             raise self._too_late() from None
         except DeviceError as error:
@@ -191,6 +194,6 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _look_at(work: "asyncio.Future[list[Encoded | Exception]]") -> None:
+def _look_at(work: "asyncio.Future[Any]") -> None:
     if not work.cancelled():
         work.exception()  # or asyncio logs that nobody did
