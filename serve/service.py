@@ -1,6 +1,7 @@
 """Admission, waiting and working: how requests share the machine."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from fastapi import HTTPException, Request
 
 from serve.admission import Admission
 from serve.batcher import InferenceError
+from serve.engines.elastic import ElasticEngine
 from serve.engines.protocol import DeviceError, NoMemory
 from serve.metrics import Metrics, State
 from serve.models import Model, Models, load_model
@@ -52,7 +54,10 @@ class Service:
         return max(self.models[name].pipeline.batcher.max_batch for name in self.models)
 
     def _load(self, name: str, root: Path) -> Model:
-        return load_model(name, root, self.settings, self.metrics.batch)
+        model = load_model(name, root, self.settings, self.metrics.batch)
+        if isinstance(model.choice.engine, ElasticEngine):
+            model.choice.engine.crowded = lambda: self.admission.images > 1
+        return model
 
     def _tell(self, model: Model) -> None:
         engine, record = model.choice.engine, model.bundle.record(model.choice.engine.role)
@@ -74,6 +79,8 @@ class Service:
         for name in self.models:
             await asyncio.get_running_loop().run_in_executor(self._threads, self.models[name].prove)
             self._tell(self.models[name])
+        gc.collect()
+        gc.freeze()  # what is there now stays: going through it again and again would hold up requests for milliseconds
         self.unready = None
 
     async def watch(self) -> None:

@@ -1,6 +1,7 @@
 """All threads for a lone inference, one for each of several at once."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,12 @@ class ElasticEngine:
     """The same network twice on the CPU: ``wide`` on several threads, ``narrow`` on one.
 
     One inference on two threads is sooner done than on one; two inferences are sooner done on a thread each than one
-    after the other on two, since threads that share a layer wait for each other.
+    after the other on two, since threads that share a layer wait for each other, and spin while they do.
     """
 
     def __init__(self, wide: Engine, narrow: Engine) -> None:
+        self.crowded: Callable[[], bool] = lambda: False
+        """Whether other images are on their way, so that the only one in a network should be narrow all the same."""
         self._wide = wide
         self._narrow = narrow
         self._running = 0
@@ -27,7 +30,7 @@ class ElasticEngine:
     def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
         """RGB ``(N, h, w, 3)`` to class ids."""
         with self._lock:
-            engine = self._narrow if self._running else self._wide
+            engine = self._narrow if self._running or self.crowded() else self._wide
             self._running += 1
         try:
             return engine.infer(images, confidence)

@@ -19,8 +19,8 @@ Device = Literal["cpu", "cuda"]
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _NAMES = {"cpu": "onnxruntime", "cuda": "onnxruntime-cuda"}
-# By default they spin for a while when they have nothing to do, and take the core from whoever decodes the next image.
-_WORKERS_SLEEP = {"session.intra_op.allow_spinning": "0"}
+# By default they go on spinning for a while, and take the core from whoever decodes the next image.
+_WORKERS_SLEEP = {"session.force_spinning_stop": "1"}
 # As ONNX Runtime words it; after running out of memory (2) the device goes on.
 _DEVICE_LOST = re.compile(r"CUDA failure (?!2:)\d+|CUDNN failure|CUBLAS failure")
 

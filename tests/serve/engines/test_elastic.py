@@ -63,6 +63,17 @@ def test_the_second_of_two_is_narrow_and_a_lone_one_wide_again(both):
         third.result(10)
 
 
+def test_the_only_one_is_narrow_while_others_are_on_their_way(both):
+    wide, narrow = both
+    engine = ElasticEngine(wide, narrow)
+    engine.crowded = lambda: True
+    narrow.passes.release()
+    engine.infer(IMAGE)
+    engine.crowded = lambda: False
+    wide.passes.release()
+    engine.infer(IMAGE)
+
+
 def test_after_a_failure_it_is_alone_again(both):
     wide, narrow = both
     engine = ElasticEngine(wide, narrow)
