@@ -63,7 +63,7 @@ def create_app(service: Service) -> FastAPI:
         "/segment",
         segment,
         methods=["POST"],
-        responses={**segment_responses(), **PROBLEM_RESPONSES},
+        responses=segment_responses(),
         response_class=Response,
         openapi_extra={"requestBody": _REQUEST_BODY},
         route_class_override=DirectRoute,

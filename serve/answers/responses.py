@@ -13,7 +13,7 @@ from serve.answers.geojson import FeatureCollection
 from serve.answers.media import MASK_ENCODERS, OVERLAY_ENCODERS, Encoder
 from serve.answers.segment_answer import SegmentAnswer
 from serve.answers.several import NOTES_HEADER, ZIP, SeveralAnswers, pack
-from serve.problem import ProblemError
+from serve.problem import PROBLEM_RESPONSES, ProblemError
 from serve.segmentation import AnswerOptions, Encoded, Segmentation
 from serve.timing import StageTimes
 
@@ -41,6 +41,9 @@ _HEADERS = {
 _MEDIA_TYPES = dict.fromkeys([*MASK_ENCODERS, *OVERLAY_ENCODERS, ZIP])  # a set in this order
 _DEFAULT_AND_JSON = ("image/png", "application/json")
 
+_FAILURES = (413, 415, 422)
+"""Statuses that single images fail with; those of a request in which all of them failed."""
+
 _FAILED = ProblemError(422, "damaged-image", "the image is damaged or cut off: send it again")
 
 _MANIFEST = Manifest(
@@ -55,7 +58,11 @@ _MANIFEST = Manifest(
 
 
 def segment_responses() -> dict[int | str, dict[str, Any]]:
-    """Status 200 of ``POST /segment``, for the ``responses`` of a FastAPI route."""
+    """What ``POST /segment`` answers, by status, for the ``responses`` of a FastAPI route."""
+    return {200: _success(), **PROBLEM_RESPONSES, **{status: _failure(status) for status in _FAILURES}}
+
+
+def _success() -> dict[str, Any]:
     content = {media_type: {"schema": _schema(media_type), "examples": {}} for media_type in _MEDIA_TYPES}
     for encoders, options in (MASK_ENCODERS, AnswerOptions()), (OVERLAY_ENCODERS, AnswerOptions(overlay=True)):
         for media_type, encode in encoders.items():
@@ -66,7 +73,15 @@ def segment_responses() -> dict[int | str, dict[str, Any]]:
                 body, packed = pack([one, _FAILED], media_type)
                 content[packed]["examples"]["two images, one damaged"] = _example(packed, body)
     headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()}
-    return {200: {"description": _DESCRIPTION, "headers": headers, "content": content}}
+    return {"description": _DESCRIPTION, "headers": headers, "content": content}
+
+
+def _failure(status: int) -> dict[str, Any]:
+    """A problem; or, where each of several images failed, the list or the archive with a problem for each."""
+    problem = PROBLEM_RESPONSES[status]
+    several = {"application/json": {"schema": _inlined(SeveralAnswers)}, ZIP: {"schema": _BINARY}}
+    description = f"{problem['description']}; of several images that all failed, that of the first, with a problem each"
+    return {"description": description, "content": {**problem["content"], **several}}
 
 
 def example_segmentation() -> Segmentation:

@@ -60,6 +60,18 @@ def test_the_example_of_a_zip_opens():
     np.testing.assert_array_equal(ids, example_segmentation().ids)
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "image/png"])
+@pytest.mark.parametrize("status", [415, 422])
+def test_an_answer_in_which_all_images_failed_is_described(server, image, encode, status, media_type):
+    body = b"no image" if status == 415 else encode(image, "PNG")[:-40]
+    files = [("image", ("a.jpg", body)), ("image", ("b.jpg", body))]
+    answer = server.client.post("/segment", files=files, headers={"Accept": media_type})
+    assert answer.status_code == status
+    described = segment_responses()[status]["content"][answer.headers["content-type"]]
+    if media_type == "application/json":
+        jsonschema_rs.validate(described["schema"], answer.json())
+
+
 def test_a_route_with_these_responses_has_a_description_without_dangling_references():
     app = FastAPI()
     app.get("/segment", responses=segment_responses(), response_class=Response)(lambda: None)
