@@ -12,47 +12,12 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 from PIL import Image
 
-from export.bundle import file_record, save_manifest
-from export.manifest import InputSpec, Manifest
+from tests.serve.tiny_bundles import HEIGHT, WIDTH, make_bundle
 
 ROOT = Path(__file__).parents[2]
-HEIGHT, WIDTH = 48, 64
-PALETTE = [(128, 0, 0), (0, 128, 0), (0, 0, 128)]
-
-
-def brightest_channel() -> onnx.ModelProto:
-    """uint8 ``(N, H, W, 3)`` to the index of each pixel's largest channel: `np.argmax(image, -1)`."""
-    nodes = [
-        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("ArgMax", ["values"], ["index"], axis=3, keepdims=0),
-        helper.make_node("Cast", ["index"], ["mask"], to=TensorProto.UINT8),
-    ]
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
-    mask = helper.make_tensor_value_info("mask", TensorProto.UINT8, ["n", "h", "w"])
-    graph = helper.make_graph(nodes, "brightest_channel", [image], [mask])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-
-
-def make_bundle(root: Path, model: onnx.ModelProto | None = None) -> Path:
-    """Write a bundle with three classes: red, green, blue."""
-    root.mkdir(parents=True)
-    onnx.save(model or brightest_channel(), root / "model.onnx")
-    manifest = Manifest(
-        name="brightest-channel",
-        created="2026-01-01T00:00:00Z",
-        classes=["red", "green", "blue"],
-        palette=PALETTE,
-        input=InputSpec(height=HEIGHT, width=WIDTH, mean=[0, 0, 0], std=[1, 1, 1]),
-        files={"onnx": file_record(root / "model.onnx")},
-        student={"name": "none"},
-    )
-    save_manifest(root, manifest)
-    return root
 
 
 class ServerProcess:

@@ -4,9 +4,7 @@ import shutil
 import time
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from export.bundle import load_bundle, save_manifest
 from export.manifest import Manifest
@@ -14,32 +12,7 @@ from serve.engines.protocol import Outputs
 from serve.models import Model, Models, load_model
 from serve.reload import PROBATION, Reloader, signature
 from serve.settings import Settings
-
-
-def constant(value: int) -> onnx.ModelProto:
-    """uint8 ``(N, H, W, 3)`` to one class everywhere."""
-    zero = helper.make_tensor("zero", TensorProto.UINT8, [1], [0])
-    number = helper.make_tensor("number", TensorProto.UINT8, [1], [value])
-    nodes = [
-        helper.make_node("Cast", ["image"], ["wide_image"], to=TensorProto.INT32),
-        helper.make_node("ReduceMax", ["wide_image"], ["wide"], axes=[3], keepdims=0),
-        helper.make_node("Cast", ["zero"], ["wide_zero"], to=TensorProto.INT32),
-        helper.make_node("Cast", ["number"], ["wide_number"], to=TensorProto.INT32),
-        helper.make_node("Mul", ["wide", "wide_zero"], ["nothing"]),
-        helper.make_node("Add", ["nothing", "wide_number"], ["sum"]),
-        helper.make_node("Cast", ["sum"], ["mask"], to=TensorProto.UINT8),
-    ]
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
-    mask = helper.make_tensor_value_info("mask", TensorProto.UINT8, ["n", "h", "w"])
-    graph = helper.make_graph(nodes, "constant", [image], [mask], [zero, number])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-
-
-def put(root, new) -> None:
-    """Move the files of the bundle ``new`` over those of ``root``, the manifest last."""
-    for name in ("model.onnx", "manifest.json"):
-        shutil.copy(new / name, root / f".{name}")
-        (root / f".{name}").replace(root / name)
+from tests.serve.tiny_bundles import constant, put
 
 
 @pytest.fixture

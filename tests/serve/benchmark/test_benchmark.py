@@ -2,34 +2,15 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 
 import pytest
 
 from export.bundle import load_bundle
-from serve.benchmark.__main__ import main
 from serve.benchmark.measurement import Measurement, Plan
 from serve.benchmark.stages import STAGES
 from train.errors import UserError
 
 FEW = ("--samples", "5", "--warmup", "2", "--threads", "1")
-
-
-@pytest.fixture
-def benchmark(monkeypatch) -> Callable[..., None]:
-    def run(*arguments: object) -> None:
-        monkeypatch.setattr(sys, "argv", ["serve.benchmark", *map(str, arguments)])
-        main()
-
-    return run
-
-
-@pytest.fixture
-def street(tmp_path, encode, image):
-    path = tmp_path / "street.png"
-    path.write_bytes(encode(image))
-    return path
 
 
 def test_a_bundle_is_timed_stage_by_stage_and_over_http(benchmark, bundle, street, tmp_path, capsys):

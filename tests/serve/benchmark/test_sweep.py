@@ -1,31 +1,12 @@
 """`python -m serve.benchmark` under load, against a real server: tables, JSON, picture, exit code."""
 
 import json
-import sys
-from collections.abc import Callable
 
 import pytest
 
-from serve.benchmark.__main__ import main
 from serve.benchmark.server_usage import find_server, server_usage
 
 FEW = ("--samples", "3", "--warmup", "1", "--window", "0.25", "--windows", "3", "--threads", "1")
-
-
-@pytest.fixture
-def benchmark(monkeypatch) -> Callable[..., None]:
-    def run(*arguments: object) -> None:
-        monkeypatch.setattr(sys, "argv", ["serve.benchmark", *map(str, arguments)])
-        main()
-
-    return run
-
-
-@pytest.fixture
-def street(tmp_path, encode, image):
-    path = tmp_path / "street.png"
-    path.write_bytes(encode(image))
-    return path
 
 
 def test_both_sweeps_of_a_bundle(benchmark, bundle, street, tmp_path, capsys):

@@ -16,7 +16,7 @@ from serve.client.image import decode, encode
 from serve.timing import STAGES
 from tests.serve.client.conftest import KEY
 from tests.serve.client.scripted_server import GOOD, answer, scripted
-from tests.serve.conftest import PALETTE
+from tests.serve.tiny_bundles import PALETTE
 from train.data.palette import overlay
 from train.data.resize import resize_image
 from train.errors import UserError

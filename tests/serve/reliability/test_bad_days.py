@@ -1,7 +1,6 @@
 """What happens to a server besides requests: it has to end, it is killed, its disk is full, its network fails."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +16,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.serve.conftest import HEIGHT, ROOT, WIDTH, ServerProcess
+from tests.serve.conftest import ROOT, ServerProcess
 from tests.serve.reliability.conftest import Start, wait_until
+from tests.serve.tiny_bundles import HEIGHT, WIDTH, constant, network, put
 
 
 class Load:
@@ -74,23 +74,6 @@ def test_sigterm_of_several_processes_under_load(start: Start, bundle: Path, pic
     assert set(load.outcomes) <= {200, 503}, load.outcomes
 
 
-def constant(value: int) -> onnx.ModelProto:
-    """A network that gives every pixel the same class."""
-    nodes = [
-        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMax", ["values", "axes"], ["largest"], keepdims=0),
-        helper.make_node("Mul", ["largest", "zero"], ["nothing"]),
-        helper.make_node("Add", ["nothing", "value"], ["class"]),
-        helper.make_node("Cast", ["class"], ["mask"], to=TensorProto.UINT8),
-    ]
-    constants = [
-        helper.make_tensor("axes", TensorProto.INT64, [1], [3]),
-        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
-        helper.make_tensor("value", TensorProto.FLOAT, [], [float(value)]),
-    ]
-    return graph_of("constant", nodes, constants)
-
-
 def choosy() -> onnx.ModelProto:
     """A network that fails on an image whose first pixel is red 255, alone or among others."""
     nodes = [
@@ -109,21 +92,7 @@ def choosy() -> onnx.ModelProto:
         helper.make_tensor("axes", TensorProto.INT64, [1], [3]),
         helper.make_tensor("table", TensorProto.INT64, [255], [0] * 255),
     ]
-    return graph_of("choosy", nodes, constants)
-
-
-def graph_of(name: str, nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> onnx.ModelProto:
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
-    mask = helper.make_tensor_value_info("mask", TensorProto.UINT8, ["n", "h", "w"])
-    graph = helper.make_graph(nodes, name, [image], [mask], constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-
-
-def put(bundle: Path, new: Path) -> None:
-    """What an export does: the files, then the manifest, each moved in whole."""
-    for name in ("model.onnx", "manifest.json"):
-        shutil.copy(new / name, bundle / f"{name}.part")
-        (bundle / f"{name}.part").replace(bundle / name)
+    return network("choosy", nodes, constants)
 
 
 def test_a_poisoned_image_fails_alone(
