@@ -5,7 +5,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -23,50 +23,51 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nTransfer-Encoding
 SHORT = Windows(seconds=0.25, consecutive=2, most=2, warmup_s=0.1)
 
 
-@contextlib.contextmanager
-def answering(answer: Answer, one_at_a_time: bool = False) -> Iterator[str]:
-    """An HTTP server in a thread that answers as it is told."""
-    loop = asyncio.new_event_loop()
-    count = 0
+class Answering:
+    """An HTTP server in a thread that answers as it is told; as a context, its URL."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, answer: Answer, one_at_a_time: bool = False) -> None:
+        self._answer, self._one_at_a_time = answer, one_at_a_time
+        self._count = 0
+        self._loop = asyncio.new_event_loop()
+        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0.05)
+        self._loop.stop()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                while await answer_one(reader, writer):
+                while await self._answer_one(reader, writer):
                     pass
         finally:
             writer.transport.abort()
 
-    async def answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        nonlocal count
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
-        count += 1
-        seconds, message = answer(count)
-        if one_at_a_time:
+        self._count += 1
+        seconds, message = self._answer(self._count)
+        if self._one_at_a_time:
             time.sleep(seconds)
         else:
             await asyncio.sleep(seconds)
         writer.write(message)
         return message != b""
-
-    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-
-        async def end() -> None:
-            server.close()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
-            await asyncio.sleep(0.05)
-            loop.stop()
-
-        asyncio.run_coroutine_threadsafe(end(), loop)
-        thread.join()
-        loop.close()
 
 
 def target(url: str, timeout_s: float = 5.0) -> Target:
@@ -78,7 +79,7 @@ def point(load: Load, url: str, timeout_s: float = 5.0, windows: Windows = SHORT
 
 
 def test_each_client_waits_for_its_answer() -> None:
-    with answering(lambda _: (0.02, OK)) as url:
+    with Answering(lambda _: (0.02, OK)) as url:
         row = point(ClosedLoop(4), url)
     assert row.throughput == pytest.approx(4 / 0.02, rel=0.25)
     assert row.p50_ms is not None
@@ -99,7 +100,7 @@ def test_the_open_loop_keeps_its_rate_and_is_random_by_its_seed() -> None:
         await OpenLoop(200, seed).offer(target(url), seen.append, stopped)
         return sorted(exchange.due - began for exchange in seen)
 
-    with answering(lambda _: (0.005, OK)) as url:
+    with Answering(lambda _: (0.005, OK)) as url:
         first, again, other = (asyncio.run(offer(seed)) for seed in (1, 1, 2))
     assert len(first) == pytest.approx(120, rel=0.35)
     count = min(len(first), len(again), len(other))
@@ -109,7 +110,7 @@ def test_the_open_loop_keeps_its_rate_and_is_random_by_its_seed() -> None:
 
 def test_a_server_that_stands_still_is_seen_by_every_request_that_was_due() -> None:
     """Clients that wait for answers would send nothing meanwhile, and see one slow request."""
-    with answering(lambda number: (0.4 if number == 30 else 0.0, OK), one_at_a_time=True) as url:
+    with Answering(lambda number: (0.4 if number == 30 else 0.0, OK), one_at_a_time=True) as url:
         row = point(OpenLoop(100), url, windows=Windows(seconds=1.0, consecutive=1, most=1, warmup_s=0.1))
     assert row.max_ms is not None
     assert row.p90_ms is not None
@@ -127,7 +128,7 @@ def test_a_server_that_stands_still_is_seen_by_every_request_that_was_due() -> N
     ],
 )
 def test_errors_are_counted_by_kind(answer: tuple[float, bytes], kind: str) -> None:
-    with answering(lambda _: answer) as url:
+    with Answering(lambda _: answer) as url:
         row = point(ClosedLoop(2), url, timeout_s=0.1)
     assert set(row.errors) == {kind}
     assert row.errors[kind] == row.requests > 1
@@ -142,7 +143,7 @@ def test_no_server_is_an_error_too() -> None:
 
 
 def test_a_lost_connection_is_opened_again() -> None:
-    with answering(lambda number: (0.001, b"" if number % 10 == 0 else OK)) as url:
+    with Answering(lambda number: (0.001, b"" if number % 10 == 0 else OK)) as url:
         row = point(ClosedLoop(1), url)
     assert set(row.errors) == {"connection closed"}
     assert row.error_share == pytest.approx(0.1, abs=0.03)
@@ -157,7 +158,7 @@ def test_windows_end_when_they_agree_and_else_at_the_cap(growth: float, toleranc
         passed = (time.perf_counter() - began) / rule.seconds
         return 0.02 * growth ** min(passed, rule.most), OK
 
-    with answering(answer) as url:
+    with Answering(answer) as url:
         row = point(ClosedLoop(2), url, windows=rule)
     assert row.stable is stable
     assert (row.windows < 5) is stable
@@ -165,7 +166,7 @@ def test_windows_end_when_they_agree_and_else_at_the_cap(growth: float, toleranc
 
 
 def test_the_client_costs_little_and_knows_what() -> None:
-    with answering(lambda _: (0.0, OK)) as url:
+    with Answering(lambda _: (0.0, OK)) as url:
         observed = observe(ClosedLoop(8), target(url), SHORT, lambda: None)
     count = Counter(exchange.outcome for exchange in observed.exchanges)["ok"]
     assert 0 < observed.client_cpu_s / count < 1e-3  # seconds, the thread of this very server counted in
@@ -176,7 +177,7 @@ def test_a_client_that_is_late_says_so() -> None:
         time.sleep(0.2)  # nothing is sent meanwhile, much is due
         return Reading(None, None)
 
-    with answering(lambda _: (0.0, OK)) as url:
+    with Answering(lambda _: (0.0, OK)) as url:
         observed = observe(OpenLoop(100), target(url), SHORT, read)
     row = load_point(OpenLoop(100), observed)
     assert row.client_late_p99_ms > 100
