@@ -23,7 +23,7 @@ from serve.sending import Sending
 from serve.service import Service
 from serve.timing import StageTimes
 from serve.upload import FIELD
-from serve.wanted import Wanted, read_wanted
+from serve.wanted import Wanted, read_query
 
 _BINARY = {"type": "string", "format": "binary"}
 
@@ -94,7 +94,7 @@ async def segment(
 ) -> Response:
     """Segment an image, or several."""
     service: Service = request.app.state.service
-    wanted = read_wanted(request.query_params)
+    wanted = read_query(Wanted, request.query_params)
     accept = ", ".join(request.headers.getlist("accept"))
     record = record_of(request.scope)
     with service.models.use(_known(service, wanted.model)) as loaded:

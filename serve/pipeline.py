@@ -12,9 +12,10 @@ from export.preprocess import postprocess, preprocess
 from serve.answers.media import Encoder
 from serve.batcher import Batcher
 from serve.segmentation import AnswerOptions, Encoded, Segmentation
+from serve.smoothing import Smoothing
 from serve.ticket import Ticket
 from serve.timing import StageTimes
-from train.data.image import MAX_PIXELS, UPLOAD_FORMATS, decode_image
+from train.data.image import MAX_PIXELS, UPLOAD_FORMATS, DecodedImage, decode_image
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,17 @@ class Order:
     encode: Encoder
     options: AnswerOptions = field(default_factory=AnswerOptions)
     size: Literal["source", "network"] = "source"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image, and what the network gets of it."""
+
+    decoded: DecodedImage
+    batch: NDArray[np.uint8]
+    """RGB ``(1, h, w, 3)`` at the network's size."""
+    times: StageTimes
+    """Of what was done so far; `Pipeline.segment` goes on with them."""
 
 
 class Pipeline:
@@ -42,31 +54,48 @@ class Pipeline:
             Dropped: the ticket became invalid.
             UserError: ``data`` is no image that can be read, or the answer cannot be given in that form.
         """
-        segmentation = self.segment(data, order, ticket, max_pixels)
         ticket.check()
-        with segmentation.times.measure("encode"):
-            body, headers = order.encode(segmentation, self.manifest, order.options)
-        return Encoded(body, order.media_type, headers, segmentation.notes, segmentation.times, segmentation.batch)
+        segmentation = self.segment(self.read(data, max_pixels), order, ticket)
+        ticket.check()
+        return self.encode(segmentation, order)
 
-    def segment(self, data: bytes, order: Order, ticket: Ticket, max_pixels: int = MAX_PIXELS) -> Segmentation:
-        """Class ids at the image's own size, or the network's."""
-        ticket.check()
+    def read(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Prepared:
+        """An image from a stranger's bytes; `UserError` if they are none that can be read."""
         times = StageTimes()
         with self.batcher.coming():
             with times.measure("decode"):
                 decoded = decode_image(data, max_pixels, UPLOAD_FORMATS)
-            with times.measure("preprocess"):
-                batch = preprocess(decoded.pixels, self.manifest.input)
+            return self.prepare(decoded, times)
+
+    def prepare(self, decoded: DecodedImage, times: StageTimes | None = None) -> Prepared:
+        """An image that is pixels already, a frame of a video or of a camera."""
+        times = StageTimes() if times is None else times
+        with times.measure("preprocess"):
+            batch = preprocess(decoded.pixels, self.manifest.input)
+        return Prepared(decoded, batch, times)
+
+    def segment(
+        self, prepared: Prepared, order: Order, ticket: Ticket, smoothing: Smoothing | None = None
+    ) -> Segmentation:
+        """Class ids at the size that was ordered; with ``smoothing`` as those of the next frame of its stream."""
+        decoded, batch, times = prepared.decoded, prepared.batch, prepared.times
         inference = self.batcher.infer(batch, ticket, order.options.confidence)
         times.update(queue=inference.queue_ms, inference=inference.inference_ms)
         with times.measure("postprocess"):
-            ids = _only(inference.ids, order.options.classes, self.manifest.ignore_index)
+            ids = inference.ids if smoothing is None else smoothing(inference.ids)
+            ids = _only(ids, order.options.classes, self.manifest.ignore_index)
             pixels, confidence = batch[0], inference.confidence
             if order.size == "source":
                 pixels, size = decoded.pixels, decoded.pixels.shape[:2]
                 ids = postprocess(ids, size)
                 confidence = None if confidence is None else postprocess(confidence, size)
         return Segmentation(pixels, ids, confidence, decoded.notes, times, inference.batch)
+
+    def encode(self, segmentation: Segmentation, order: Order) -> Encoded:
+        """The answer's bytes, in the form that was ordered."""
+        with segmentation.times.measure("encode"):
+            body, headers = order.encode(segmentation, self.manifest, order.options)
+        return Encoded(body, order.media_type, headers, segmentation.notes, segmentation.times, segmentation.batch)
 
 
 def _only(ids: NDArray[np.uint8], classes: frozenset[int] | None, ignore_index: int) -> NDArray[np.uint8]:

@@ -2,12 +2,14 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serve.problem import ProblemError
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class Wanted(BaseModel):
@@ -27,7 +29,7 @@ class Wanted(BaseModel):
     )
 
 
-def read_wanted(query: Mapping[str, str]) -> Wanted:
+def read_query(kind: type[T], query: Mapping[str, str]) -> T:
     """The parameters of a query.
 
     Raises:
@@ -35,11 +37,11 @@ def read_wanted(query: Mapping[str, str]) -> Wanted:
         RequestValidationError: a value that cannot be.
     """
     for name in query:
-        if name not in Wanted.model_fields:
-            near = difflib.get_close_matches(name, Wanted.model_fields, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(Wanted.model_fields)}"
+        if name not in kind.model_fields:
+            near = difflib.get_close_matches(name, kind.model_fields, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(kind.model_fields)}"
             raise ProblemError(422, "invalid-parameter", f"no parameter '{name[:100]}': {hint}")
     try:
-        return Wanted.model_validate(dict(query))
+        return kind.model_validate(dict(query))
     except ValidationError as error:
         raise RequestValidationError([{**entry, "loc": ("query", *entry["loc"])} for entry in error.errors()]) from None
