@@ -12,6 +12,8 @@ Shape = tuple[int, int, int, int]
 SCHEMA_VERSION = 2
 DEFAULT_ROLE = "onnx"
 """The file that a bundle is served from and that the others are made from."""
+MIN_AGREEMENT: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.995, "int8": 0.98}
+"""Smallest share of pixels with the class of the fp32 network, by precision."""
 
 
 class _Record(BaseModel):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.bundle import BundleError
-from export.manifest import Accuracy, FileRecord, Manifest
+from export.manifest import MIN_AGREEMENT, Accuracy, FileRecord, Manifest
 from export.parity import Difference, Parity, compare
 from export.pictures import Pictures
 from export.preprocess import postprocess
@@ -22,8 +22,6 @@ from train.models.network import SegmentationNetwork
 from train.pictures import comparison
 from train.progress import progress
 
-MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.995, "int8": 0.98}
-"""Smallest share of pixels with the same class, by precision."""
 MAX_MIOU_DROP = {"fp32": 0.0, "fp16": 0.002, "int8": 0.005}
 """Where labels are: with no more mIoU lost than this, less agreement is well. `export.quantize` may record another."""
 

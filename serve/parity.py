@@ -4,13 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import Bundle, BundleError
-from export.manifest import DEFAULT_ROLE, FileRecord, Precision
+from export.manifest import DEFAULT_ROLE, MIN_AGREEMENT, FileRecord
 from export.preprocess import preprocess
 from serve.engines.protocol import Engine
 from train.data.image import read_image
-
-MIN_AGREEMENT: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.995, "int8": 0.98}
-"""Share of the pixels, as `export.verify` asks for it."""
 
 _SAMPLES = "samples"
 _FEW_PICTURES = 0.01  # by so much the agreement of a few may lie below that of all

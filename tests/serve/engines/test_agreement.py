@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from export.bundle import Bundle
-from export.proof import MIN_AGREEMENT
+from export.manifest import MIN_AGREEMENT
 from serve.engines.choose import open_engine
 from serve.engines.protocol import Engine, EngineName
 from tests.serve.engines.conftest import pictures
