@@ -34,10 +34,11 @@ FORMATS = ("nhwc_u8", "nhwc_f32", "nhwc_f16", "nchw_f32", "nchw_f16")
 MODES = ("linear", "area", "box")
 """How `preprocess` resizes; see `resize_mode`."""
 
+# Fatbins stand in bundles and outlive this table: a kernel whose arguments change gets another name.
 LAUNCHES: dict[str, Launch] = {
     **{
         f"upsample_argmax_{kind}": Launch("upsample_argmax", block=(32, 4), per_thread=(1, 4))
-        for kind in ("f32", "f16", "confidence_f32", "confidence_f16")
+        for kind in ("f32", "f16", "confidence_f32", "confidence_f16", "confidence_u8_f32", "confidence_u8_f16")
     },
     "linear_taps": Launch("preprocess", block=(128, 1)),
     "area_taps": Launch("preprocess", block=(128, 1)),

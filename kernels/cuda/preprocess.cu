@@ -1,16 +1,16 @@
-// A picture to the network's input: resized as train/data/resize.py does it with OpenCV, bit for bit, then normalised.
+// Pictures to the network's input: resized as train/data/resize.py does it with OpenCV, bit for bit, then normalised.
 //
 //   linear_taps, area_taps          the tables of one axis; once for each pair of sizes
 //   preprocess_{linear,area,box}_{nhwc_u8,nhwc_f32,nhwc_f16,nchw_f32,nchw_f16}
 //
-//   image    (height, width, 3) uint8 RGB
+//   image    (N, height, width, 3) uint8 RGB
 //   rows     output_height taps (linear_tap.cuh, area_tap.cuh); columns: output_width taps; box needs none
-//   output   (output_height, output_width, 3) or (3, output_height, output_width)
+//   output   (N, output_height, output_width, 3) or (N, 3, output_height, output_width)
 //   normalisation  mean and std in units of 0..255, 24 bytes by value; nhwc_u8 ignores it
 //
 // `launch.resize_mode` says which of the three a pair of sizes needs.
 // Launch: taps: block (128, 1), grid (ceil(target / 128), 1, 1). preprocess: block (32, 8), a pixel a thread,
-// grid (ceil(output_width / 32), ceil(output_height / 8), 1).
+// grid (ceil(output_width / 32), ceil(output_height / 8), N).
 // Byte floor: area and box read the image once, linear the lesser of the image and 4 pixels an output pixel; the output
 // is written once.
 //
@@ -31,6 +31,16 @@ extern "C" __global__ void area_taps(AreaTap* __restrict__ taps, int source, int
 }
 
 namespace {
+
+__device__ Image my_image(const uint8_t* images, int height, int width) {
+    return {images + static_cast<int64_t>(blockIdx.z) * height * width * 3, height, width};
+}
+
+template <class Layout, class T>
+__device__ Layout my_output(T* outputs, int height, int width) {
+    const int64_t plane_size = static_cast<int64_t>(height) * width;
+    return {outputs + static_cast<int64_t>(blockIdx.z) * plane_size * 3, plane_size};
+}
 
 template <class Pixel, class Store>
 __device__ void for_my_pixel(int height, int width, Pixel pixel, Store store, const Normalisation& normalisation) {
@@ -65,8 +75,8 @@ struct Box {
         const uint8_t* __restrict__ image, int height, int width, const Mode##Tap* __restrict__ rows,                 \
         const Mode##Tap* __restrict__ columns, T* __restrict__ output, int output_height, int output_width,           \
         Normalisation normalisation) {                                                                                \
-        for_my_pixel(output_height, output_width, Mode{{image, height, width}, rows, columns},                        \
-                     Layout<T>{output, static_cast<int64_t>(output_height) * output_width}, normalisation);           \
+        for_my_pixel(output_height, output_width, Mode{my_image(image, height, width), rows, columns},                \
+                     my_output<Layout<T>>(output, output_height, output_width), normalisation);                       \
     }
 
 #define PREPROCESS(format, T, Layout)                                                                                 \
@@ -75,9 +85,9 @@ struct Box {
     extern "C" __global__ void preprocess_box_##format(const uint8_t* __restrict__ image, int height, int width,      \
                                                        T* __restrict__ output, int output_height, int output_width,   \
                                                        Normalisation normalisation) {                                 \
-        const Box box{{image, height, width}, height / output_height, width / output_width};                          \
-        for_my_pixel(output_height, output_width, box,                                                                \
-                     Layout<T>{output, static_cast<int64_t>(output_height) * output_width}, normalisation);           \
+        const Box box{my_image(image, height, width), height / output_height, width / output_width};                  \
+        for_my_pixel(output_height, output_width, box, my_output<Layout<T>>(output, output_height, output_width),     \
+                     normalisation);                                                                                  \
     }
 
 PREPROCESS(nhwc_u8, uint8_t, Nhwc)

@@ -35,3 +35,9 @@ __host__ __device__ inline float probability(const Winner& winner) {
     const float nan_unless_finite = winner.logit - winner.logit;
     return 1.0f / winner.denominator + nan_unless_finite;
 }
+
+// Rounded to even, as ONNX's Round; 0 where the probability is NaN.
+__host__ __device__ inline uint8_t probability_in_255ths(const Winner& winner) {
+    const float nan_unless_finite = winner.logit - winner.logit;
+    return static_cast<uint8_t>(fmaxf(rintf(255.0f / winner.denominator + nan_unless_finite), 0.0f));
+}

@@ -36,12 +36,17 @@ def taps(run: Run, mode: str, source: int, target: int, is_column: bool) -> np.n
 
 
 def preprocess(run: Run, image: np.ndarray, size: Size, form: str = "nhwc_u8", mode: str = "") -> np.ndarray:
-    mode = mode or resize_mode(image.shape[:2], size)
+    return preprocess_batch(run, image[None], size, form, mode)[0]
+
+
+def preprocess_batch(run: Run, images: np.ndarray, size: Size, form: str = "nhwc_u8", mode: str = "") -> np.ndarray:
+    count, *source = images.shape[:3]
+    mode = mode or resize_mode((source[0], source[1]), size)
     layout, kind = form.split("_")
-    output = np.zeros((*size, 3) if layout == "nhwc" else (3, *size), DTYPES[kind])
-    tables = [taps(run, mode, image.shape[axis], size[axis], axis == 1) for axis in (0, 1)] if mode != "box" else []
-    arguments = (image, *image.shape[:2], *tables, output, *size, NORMALISATION)
-    run(f"preprocess_{mode}_{form}", *arguments, width=size[1], height=size[0])
+    output = np.zeros((count, *size, 3) if layout == "nhwc" else (count, 3, *size), DTYPES[kind])
+    tables = [taps(run, mode, source[axis], size[axis], axis == 1) for axis in (0, 1)] if mode != "box" else []
+    arguments = (images, *source, *tables, output, *size, NORMALISATION)
+    run(f"preprocess_{mode}_{form}", *arguments, width=size[1], height=size[0], images=count)
     return output
 
 
@@ -79,6 +84,14 @@ def test_every_format_is_the_resized_picture_normalised(run, form, target):
     if layout == "nchw":
         expected = expected.transpose(2, 0, 1)
     np.testing.assert_array_equal(preprocess(run, image, target, form), expected.astype(DTYPES[kind]))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("target", [(31, 17), (80, 90), (20, 30)])
+def test_a_batch_is_its_pictures(run, form, target):
+    images = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), dtype=np.uint8)
+    expected = np.stack([preprocess(run, image, target, form) for image in images])
+    np.testing.assert_array_equal(preprocess_batch(run, images, target, form), expected)
 
 
 def test_the_three_modes_are_opencvs():

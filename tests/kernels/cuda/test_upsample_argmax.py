@@ -33,10 +33,12 @@ def upsample_argmax(run: Run, logits: np.ndarray, size: tuple[int, int]) -> np.n
     return ids
 
 
-def with_confidence(run: Run, logits: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def with_confidence(
+    run: Run, logits: np.ndarray, size: tuple[int, int], dtype: type = np.float32
+) -> tuple[np.ndarray, np.ndarray]:
     images, *low = logits.shape
-    ids, confidence = np.full((images, *size), 255, np.uint8), np.full((images, *size), -1, np.float32)
-    name = f"upsample_argmax_confidence_{KINDS[logits.dtype]}"
+    ids, confidence = np.full((images, *size), 255, np.uint8), np.full((images, *size), 77, dtype)
+    name = f"upsample_argmax_confidence_{'u8_' if dtype is np.uint8 else ''}{KINDS[logits.dtype]}"
     run(name, logits, *low, ids, confidence, *size, width=size[1], height=size[0], images=images)
     return ids, confidence
 
@@ -82,6 +84,23 @@ def test_confidence_is_the_softmax_probability_of_the_winner(run, low, size, dty
     ids, confidence = with_confidence(run, logits, size)
     np.testing.assert_array_equal(ids, upsample_argmax(run, logits, size))
     np.testing.assert_allclose(confidence, upsampled(logits, size).softmax(1).amax(1), rtol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize(("low", "size"), SIZES)
+def test_confidence_in_255ths_is_the_same_rounded(run, low, size, dtype):
+    logits = random_logits(2, 19, *low).astype(dtype)
+    ids, confidence = with_confidence(run, logits, size)
+    ids_beside, in_255ths = with_confidence(run, logits, size, np.uint8)
+    np.testing.assert_array_equal(ids_beside, ids)
+    exact = 255 * confidence.astype(np.float64)
+    assert np.abs(in_255ths - exact).max() <= 0.5 + 1e-4
+
+
+def test_confidence_in_255ths_of_a_winner_that_is_not_finite_is_zero(run):
+    for value in (np.nan, np.inf, -np.inf):
+        _, confidence = with_confidence(run, np.full((1, 3, 1, 1), value, np.float32), (2, 2), np.uint8)
+        np.testing.assert_array_equal(confidence, 0)
 
 
 def test_confidence_survives_huge_logits(run):

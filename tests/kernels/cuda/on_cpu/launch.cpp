@@ -35,6 +35,8 @@ const Kernel kKernels[] = {
     KERNEL(upsample_argmax_f16),
     KERNEL(upsample_argmax_confidence_f32),
     KERNEL(upsample_argmax_confidence_f16),
+    KERNEL(upsample_argmax_confidence_u8_f32),
+    KERNEL(upsample_argmax_confidence_u8_f16),
     KERNEL(linear_taps),
     KERNEL(area_taps),
     PREPROCESS_KERNELS(nhwc_u8),
