@@ -51,6 +51,10 @@ class Admission:
     def take(self, images: int) -> None:
         """So many images have arrived; `ProblemError` (503) if the last of them would be done too late."""
         self._check_wait(images)
+        self.join(images)
+
+    def join(self, images: int) -> None:
+        """So many more images, of a stream that was let in as a whole; from any thread."""
         with self._lock:
             self.images += images
 

@@ -158,9 +158,24 @@ class Service:
 
     def _answer(self, model: Model, data: bytes, order: Order, ticket: Ticket, max_pixels: int) -> Encoded | Exception:
         """In a thread: one image's answer, or what is wrong with that image."""
-        start, worked = time.perf_counter(), True
+        start = time.perf_counter()
         try:
-            encoded = model.pipeline.answer(data, order, ticket, max_pixels)
+            encoded = self.on_one_image(model, lambda: model.pipeline.answer(data, order, ticket, max_pixels))
+        finally:
+            self.models.release(model)
+        if isinstance(encoded, Encoded):
+            encoded.times["queue"] += max(0.0, (start - ticket.since) * 1e3)
+        return encoded
+
+    def on_one_image(self, model: Model, work: Callable[[], T]) -> T | Exception:
+        """In a thread: what ``work`` gives for an image that admission counts, or what is wrong with that image.
+
+        Raises:
+            Dropped, DeviceError, NoMemory, MemoryError: not the image's fault.
+        """
+        worked = True
+        try:
+            result = work()
         except Dropped:
             worked = False
             raise
@@ -180,10 +195,8 @@ class Service:
             return error
         finally:
             self.admission.done(worked)
-            self.models.release(model)
         self.reloader.answered(model)
-        encoded.times["queue"] += max(0.0, (start - ticket.since) * 1e3)
-        return encoded
+        return result
 
     def _lose_device(self, model: Model, error: DeviceError) -> None:
         if not self.reloader.failed(model, error):
