@@ -78,10 +78,14 @@ class Accuracy(_Record):
     split: str
     images: int
     images_sha256: str = Field(default="", description="of their pixels and labels: the same again, or others")
+    reference: Literal["PyTorch", "fp32 graph"] = Field(
+        default="PyTorch",
+        description="what the file was compared with; the fp32 graph, itself proven, on a device without PyTorch",
+    )
     runtime: str = Field(default="", description="library, version and device that computed the file's side")
     miou_pytorch: float | None = Field(default=None, description="mean IoU, 0..1; absent without labels")
     miou_bundle: float | None = Field(default=None, description="mean IoU, 0..1; absent without labels")
-    agreement: float = Field(description="share of pixels with the same class in PyTorch and in the file, 0..1")
+    agreement: float = Field(description="share of pixels with the same class in the reference and in the file, 0..1")
     boundary_agreement: float | None = Field(
         default=None, description="the same of the pixels next to another class, 0..1; absent where there are none"
     )
@@ -137,6 +141,15 @@ class PlanTarget(_Record):
     profiles: list[Profile] = []
 
 
+class CoreSpec(_Record):
+    """What a file of the network's core takes and gives; `kernels.cuda.ends` is what stands before and behind it."""
+
+    input: str = Field(default="input", description="name of the normalised (N, 3, height, width) input")
+    input_dtype: Literal["fp32", "fp16"] = Field(description="type of the input")
+    logits: str = Field(default="logits", description="name of the (N, C, h, w) output, before the upsampling")
+    logits_dtype: Literal["fp32", "fp16"] = Field(description="type of the output")
+
+
 class FileRecord(_Record):
     """One model file of the bundle: how it was made, and what is proven of it."""
 
@@ -147,10 +160,17 @@ class FileRecord(_Record):
     size_bytes: int
     parts: dict[str, str] = Field(default={}, description="sha256 of further files that it consists of, by path")
     source_sha256: str = Field(default="", description="of what it was made from: the weights, or another file here")
-    verified: bool = Field(default=False, description="compared with the PyTorch student on real images, and passed")
+    verified: bool = Field(
+        default=False, description="compared with its `accuracy.reference` on real images, and passed"
+    )
     accuracy: Accuracy | None = None
     latency: list[Latency] = []
     built_for: PlanTarget | None = Field(default=None, description="of TensorRT plans")
+    core: CoreSpec | None = Field(
+        default=None,
+        description="of a plan of the network alone, from its normalised input to its logits; its parts are the kernels "
+        "that do the rest",
+    )
     session: dict[str, str] = Field(
         default={}, description="ONNX Runtime session configuration that was fastest where it was tuned"
     )
@@ -170,7 +190,8 @@ class Manifest(_Record):
     input: InputSpec
     output: OutputSpec = OutputSpec()
     files: dict[str, FileRecord] = Field(
-        description="by role: onnx, onnx_fp16, onnx_int8, trt_<sm>_<precision>; all take and give the same"
+        description="by role: onnx, onnx_fp16, onnx_int8, trt_<sm>_<precision>; all take and give the same, but those "
+        "with a `core`"
     )
     student: dict[str, Any]
     teacher: dict[str, Any] | None = None

@@ -1,5 +1,7 @@
 """Whether a loaded network gives the class maps that its bundle's fp32 graph gives, on this very machine."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,7 @@ def check_parity(bundle: Bundle, engine: Engine) -> float:
     reference = open_session(bundle.file(DEFAULT_ROLE), engine.threads, ["CPUExecutionProvider"])
     spec, output = bundle.manifest.input, bundle.manifest.output
     equal = pixels = 0
-    for image in _images(bundle):
+    for image in _pictures(bundle):
         (expected,) = reference.run([output.name], {spec.name: image})
         equal += int((engine.infer(image).ids == expected).sum())
         pixels += expected.size
@@ -58,10 +60,15 @@ def _least(record: FileRecord) -> float:
     return least if accuracy is None or accuracy.agreement >= least else accuracy.agreement - _FEW_PICTURES
 
 
-def _images(bundle: Bundle) -> list[NDArray[np.uint8]]:
-    spec = bundle.manifest.input
+def samples(bundle: Bundle) -> list[Path]:
+    """The pictures that came with the bundle."""
     folder = bundle.root / _SAMPLES
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _pictures(bundle: Bundle) -> list[NDArray[np.uint8]]:
+    spec = bundle.manifest.input
+    paths = samples(bundle)
     if not paths:  # a bundle made by hand: noise has all classes' borders
         return [np.random.default_rng(0).integers(0, 256, (1, spec.height, spec.width, 3), dtype=np.uint8)]
     return [preprocess(read_image(path), spec) for path in paths]
