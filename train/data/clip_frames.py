@@ -10,6 +10,7 @@ Masks hold class ids or colours, as in the layout `folder`. The samples are the 
 `ClipsSpec.unlabelled`, or where there is not one mask in the split, every `ClipsSpec.every`-th frame is one too.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -42,7 +43,7 @@ class FrameSource(Protocol):
 
 
 class ClipFrames:
-    """Frames of clips; `clips` is the dataset itself."""
+    """Frames of clips, those at ``places``; `clips` is the dataset itself."""
 
     flow = None
 
@@ -51,18 +52,19 @@ class ClipFrames:
         name: str,
         sources: list[FrameSource],
         masks: dict[FramePlace, Path],
+        places: Iterable[FramePlace],
         classes: list[str],
         palette: list[Colour],
-        spec: DatasetSpec,
+        label_map: dict[int, int],
     ) -> None:
         self.name = name
         self.classes = classes
         self.palette = palette
-        self.label_map = spec.label_map
+        self.label_map = label_map
         self.labelled = bool(masks)
         self._sources = sources
         self._masks = masks
-        self._places = sorted(masks.keys() | _unlabelled(sources, masks, spec.clips))
+        self._places = sorted(places)
 
     @property
     def clips(self) -> "ClipFrames":
@@ -111,7 +113,8 @@ def open_clip_frames(spec: DatasetSpec, root: Path, split: str) -> ClipFrames:
             f"{folder}: no clips here: add videos ({', '.join(sorted(VIDEO_SUFFIXES))}) or folders of frames"
         )
     masks = _find_masks(root / split / "masks", sources)
-    return ClipFrames(f"{root.name}/{split}", sources, masks, classes, palette, spec)
+    places = masks.keys() | _unlabelled(sources, masks, spec.clips)
+    return ClipFrames(f"{root.name}/{split}", sources, masks, places, classes, palette, spec.label_map)
 
 
 def _open_source(path: Path, spec: ClipsSpec) -> FrameSource | None:

@@ -17,18 +17,19 @@ class FrameFolder:
         self.path = path
         self.name = path.name
         self.frames_per_s = frames_per_s
-        self._images = sorted(list_images(path), key=lambda image: _natural(image.stem))
+        self.files = sorted(list_images(path), key=lambda image: _natural(image.stem))
+        """What it is read from: a file each frame."""
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.files)
 
     def frame_name(self, number: int) -> str:
         """The stem of the file."""
-        return self._images[number].stem
+        return self.files[number].stem
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """Frame ``number`` as RGB ``(H, W, 3)``. `UserError` if it cannot be decoded."""
-        return read_image(self._images[number])
+        return read_image(self.files[number])
 
 
 def _natural(stem: str) -> list[tuple[int, str]]:

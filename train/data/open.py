@@ -14,6 +14,7 @@ from train.data.hugging_face import open_hugging_face
 from train.data.pascal_context import open_pascal_context
 from train.data.spec import DatasetSpec
 from train.data.street_frames import StreetFrames
+from train.data.unlabelled import open_unlabelled
 from train.data.voc import open_voc
 from train.errors import UserError
 
@@ -40,6 +41,8 @@ def open_dataset(spec: DatasetSpec, split: str) -> Dataset:
         return StreetFrames(spec, split)
     if spec.layout == "hugging_face":
         return open_hugging_face(spec, split)
+    if spec.layout == "unlabelled":
+        return open_unlabelled(spec, split)
     if spec.root is None:
         raise UserError(f"data.root: the layout '{spec.layout}' needs the folder of the dataset (--data.root DIR)")
     if not spec.root.is_dir():

@@ -1,15 +1,15 @@
 """What a dataset is, and how it is given in a config (no torch)."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from train.data.palette import Colour
 
 Layout = Literal[
     "streets", "camvid", "cityscapes", "voc", "ade20k", "pascal_context", "coco_stuff", "folder", "clips",
-    "hugging_face",
+    "hugging_face", "unlabelled",
 ]  # fmt: skip
 
 
@@ -38,6 +38,40 @@ class ClipsSpec(BaseModel):
     frames_per_s: float | None = Field(default=None, gt=0, description="frame rate of folders; videos say theirs")
 
 
+class PoolSpec(BaseModel):
+    """Which of the images in `data.unlabelled` are used, how many in a step, and what of them counts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    share: float = Field(
+        default=0.5, gt=0, lt=1, description="of the images of a step, where there are labelled ones as well"
+    )
+    every: int = Field(
+        default=1, gt=0, description="frames of a video, or of a folder, from one that is used to the next"
+    )
+    alike: float = Field(
+        default=2.0,
+        ge=0,
+        description="images whose thumbnails differ by less are near duplicates, and one of them is used: root mean "
+        "square of grey levels 0..255; 0: copies of the same pixels alone",
+    )
+    confidence: float = Field(
+        default=0.0, ge=0, lt=1, description="pixels to which the teacher gives no class more probability do not count"
+    )
+    val_copies: Literal["refuse", "drop"] = Field(
+        default="refuse", description="what to do with images that are, nearly or wholly, in the val split"
+    )
+    held_out: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="layout unlabelled: share of the frames that are scored on, a stretch of time",
+    )
+    apart: int = Field(
+        default=10, ge=0, description="layout unlabelled: frames before and after each such stretch that are not used"
+    )
+
+
 class HuggingFaceSpec(BaseModel):
     """Which dataset of the layout `hugging_face`, and which of its columns."""
 
@@ -55,7 +89,11 @@ class DatasetSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    layout: Layout = Field(default="streets", description="how the dataset lies on disk")
+    layout: Layout = Field(
+        default="streets",
+        description="how the dataset lies on disk; unlabelled, the default where data.unlabelled is given: it has no "
+        "labelled images, and the teacher says what is right",
+    )
     root: Path | None = Field(default=None, description="folder of the dataset; streets needs none")
     train_split: str = Field(default="train", description="split to train on")
     val_split: str = Field(default="val", description="split to choose checkpoints on")
@@ -64,11 +102,23 @@ class DatasetSpec(BaseModel):
     label_map: dict[int, int] = Field(
         default={}, description="id in the files -> id to train on, 255 = ignore, as JSON"
     )
+    unlabelled: list[Path] = Field(
+        default=[],
+        description="videos, or folders of images or videos, without labels: trained on as the teacher sees it",
+    )
+    pool: PoolSpec = Field(default_factory=PoolSpec, description="how the images without labels are used")
     streets: StreetsSpec = Field(default_factory=StreetsSpec, description="size of the generated dataset")
     clips: ClipsSpec = Field(default_factory=ClipsSpec, description="frames of the layout `clips`")
     hugging_face: HuggingFaceSpec = Field(
         default_factory=HuggingFaceSpec, description="dataset and columns of the layout `hugging_face`"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_labels_meant(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("unlabelled") and "layout" not in given:
+            return {"layout": "unlabelled", **given}
+        return given
 
 
 class AugmentSpec(BaseModel):

@@ -65,6 +65,11 @@ class VideoFile:
     def __len__(self) -> int:
         return len(self._times_ms)
 
+    @property
+    def files(self) -> list[Path]:
+        """What it is read from."""
+        return [self.path]
+
     def frame_name(self, number: int) -> str:
         """The number, as masks and files of flow are named after it."""
         return f"{number:06d}"
