@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from serve.request_id import request_id_of
+from serve.video.errors import UnknownVideoError, VideoError, VideoTooLargeError
 from train.data.image import ImageError, ImageTooLargeError, UnknownFormatError
 from train.errors import UserError
 
@@ -30,6 +31,8 @@ Kind = Literal[
     "image-too-large",
     "unknown-format",
     "damaged-image",
+    "video-too-large",
+    "damaged-video",
     "invalid-parameter",
 ]
 """What a program may tell apart: the last part of ``type``, which is ``urn:segdistill:problem:<kind>``. These names do
@@ -65,9 +68,9 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         404: "no model of this name",
         406: "no media type that the Accept header takes",
         408: "the body took too long to arrive",
-        413: "`body-too-large`, `image-too-large`: too many bytes, or too many pixels",
-        415: "`unknown-format`: the bytes are no JPEG, PNG, WebP or BMP image",
-        422: "`damaged-image`, `invalid-parameter`: a truncated image, a form without the field, a wrong parameter",
+        413: "`body-too-large`, `image-too-large`, `video-too-large`: too many bytes, pixels, frames or seconds",
+        415: "`unknown-format`: the bytes are no JPEG, PNG, WebP or BMP image, or no video that is read here",
+        422: "`damaged-image`, `damaged-video`, `invalid-parameter`: a truncated file, no such form field or parameter",
         429: "`rate-limited`: too many requests of this client: try again after the seconds in Retry-After",
         503: "`not-ready`, `overloaded`, `deadline-exceeded`: try again after the seconds in Retry-After",
     }.items()
@@ -130,6 +133,12 @@ def _classified(error: Exception) -> tuple[int, Kind | None, str]:
             return 415, "unknown-format", str(error)
         case ImageError():
             return 422, "damaged-image", str(error)
+        case VideoTooLargeError():
+            return 413, "video-too-large", str(error)
+        case UnknownVideoError():
+            return 415, "unknown-format", str(error)
+        case VideoError():
+            return 422, "damaged-video", str(error)
         case UserError():
             return 422, None, str(error)
         case ClientDisconnect():

@@ -101,6 +101,22 @@ class Limits(BaseSettings):
     )
 
 
+class VideoLimits(BaseSettings):
+    """What the server refuses to do for one video. At any time there are ``max_videos`` bodies, twice while a form is
+    taken apart, and three decoded frames of each in memory."""
+
+    max_videos: int = Field(default=2, gt=0, description="videos worked on at once; one more is answered 503")
+    max_video_bytes: int = Field(default=64 * 2**20, gt=0, description="largest video, in bytes; more is answered 413")
+    max_video_pixels: int = Field(
+        default=4096 * 2304, gt=0, description="largest frame of a video, in pixels; more is answered 413"
+    )
+    max_video_frames: int = Field(default=36_000, gt=0, description="frames of a video; more are answered 413")
+    max_video_s: float = Field(default=600.0, gt=0, description="length of a video, in seconds; more is answered 413")
+    video_deadline_s: float = Field(
+        default=900.0, gt=0, description="time to work on a video that has arrived, in seconds; then it is broken off"
+    )
+
+
 class Operation(BaseSettings):
     """How the server is looked after."""
 
@@ -121,22 +137,26 @@ class Operation(BaseSettings):
     )
 
 
-class Settings(Address, Execution, Limits, Operation):
+class Settings(Address, Execution, Limits, VideoLimits, Operation):
     """All of them."""
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
 
 
-_GROUPS: tuple[type[BaseSettings], ...] = (Address, Execution, Limits, Operation)
+_GROUPS: tuple[type[BaseSettings], ...] = (Address, Execution, Limits, VideoLimits, Operation)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """An option for each setting; those left out are the environment's, and then the defaults."""
     present = _checked()
     for group in _GROUPS:
-        options = parser.add_argument_group(group.__name__.lower(), f"In the environment: {ENVIRONMENT_PREFIX}<NAME>.")
+        options = parser.add_argument_group(_title(group), f"In the environment: {ENVIRONMENT_PREFIX}<NAME>.")
         for name, field in group.model_fields.items():
             options.add_argument(_option(name), default=getattr(present, name), help=field.description, **_kind(field))
+
+
+def _title(group: type[BaseSettings]) -> str:
+    return "limits of videos" if group is VideoLimits else group.__name__.lower()
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
