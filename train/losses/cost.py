@@ -68,6 +68,7 @@ def _losses(folder: Path) -> dict[str, tuple[AnyLossConfig, Path]]:
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
         raise UserError(f"--configs {folder}: no configs here: give the folder of CamVid's")
+    paths.sort(key=lambda path: path.stem in map(_name, LOSSES))  # a loss's own config has the last word
     found = {loss.name: (loss, path) for path in paths for loss in load_config(RunConfig, "cost", [str(path)]).losses}
     return {name: found[name] for name in map(_name, LOSSES) if name in found}
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from train.errors import UserError
 from train.losses.afd import AfdConfig
 from train.losses.at import AtConfig
+from train.losses.boundary import BoundaryConfig
 from train.losses.bpkd import BpkdConfig
 from train.losses.cirkd import CirkdConfig
 from train.losses.contract import LossConfig, Needs, Views, label_of
@@ -47,7 +48,8 @@ AnyLossConfig = Annotated[
     | DkdConfig
     | BpkdConfig
     | MgdConfig
-    | AfdConfig,
+    | AfdConfig
+    | BoundaryConfig,
     Field(discriminator="name"),
 ]
 

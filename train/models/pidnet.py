@@ -1,7 +1,7 @@
 """PIDNet-S: details, context, and boundaries that decide between the two.
 
-Xu et al., PIDNet, CVPR 2023, https://arxiv.org/abs/2206.02066. The paper's head and loss for the boundaries themselves
-are left out: their branch learns from the logits' loss.
+Xu et al., PIDNet, CVPR 2023, https://arxiv.org/abs/2206.02066. The paper's head for the boundaries themselves, which
+runs in training only, belongs to the loss `boundary` and reads ``module:encoder.difference2``.
 """
 
 from torch import Tensor, nn
@@ -33,20 +33,18 @@ class _Encoder(nn.Module):
         self.boundary3 = bottleneck(2 * WIDTH, 2 * WIDTH)
         self.attention1 = _PixelAttention(4 * WIDTH)
         self.attention2 = _PixelAttention(8 * WIDTH)
-        self.difference1 = conv_norm(4 * WIDTH, WIDTH, 3)
-        self.difference2 = conv_norm(8 * WIDTH, 2 * WIDTH, 3)
+        self.difference1 = _Difference(4 * WIDTH, WIDTH)
+        self.difference2 = _Difference(8 * WIDTH, 2 * WIDTH)
 
     def forward(self, image: Tensor) -> Branches:
         half, quarter, shared = self.stem(image)
         context16 = relu(self.context16(shared))
         fused_once = self.attention1(self.detail1(shared), context16)
-        boundary = self.boundary1(shared)
-        boundary = boundary + resize_like(self.difference1(context16), boundary)
+        boundary = self.difference1(self.boundary1(shared), context16)
 
         context32 = relu(self.context32(context16))
         detail = self.attention2(self.detail2(relu(fused_once)), context32)
-        boundary = self.boundary2(relu(boundary))
-        boundary = boundary + resize_like(self.difference2(context32), boundary)
+        boundary = self.difference2(self.boundary2(relu(boundary)), context32)
         return Branches(
             shared=[(2, half), (4, quarter)],
             fused_once=fused_once,
@@ -75,6 +73,22 @@ class _PixelAttention(nn.Module):
         share = agreement.sum(dim=1, keepdim=True).sigmoid()
         fused: Tensor = (1 - share) * detail + share * resize_like(context, detail)
         return fused
+
+
+class _Difference(nn.Module):
+    """Adds to the map of boundaries what a convolution finds in that of the context, enlarged.
+
+    Args:
+        context: channels of the context.
+        boundary: channels of the boundaries.
+    """
+
+    def __init__(self, context: int, boundary: int) -> None:
+        super().__init__()
+        self.convolve = conv_norm(context, boundary, 3)
+
+    def forward(self, boundary: Tensor, context: Tensor) -> Tensor:
+        return boundary + resize_like(self.convolve(context), boundary)
 
 
 class _Decoder(nn.Module):

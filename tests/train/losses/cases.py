@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from train.losses.afd import AfdConfig
 from train.losses.at import AtConfig
+from train.losses.boundary import BoundaryConfig
 from train.losses.bpkd import BpkdConfig
 from train.losses.cirkd import CirkdConfig
 from train.losses.cross_entropy import CrossEntropyConfig
@@ -110,6 +111,11 @@ CASES: dict[str, Case] = {
     # Each image has a mask of its own.
     "mgd": Case(MgdConfig(), zero_at_teacher=False, half=False, same_twice=False),
     "mgd, no mask": Case(MgdConfig(mask_ratio=0), zero_at_teacher=False, half=False),
+    # The head is no part of the student, and its probabilities are no part of the gradient of what they choose.
+    "boundary": Case(BoundaryConfig(), zero_at_teacher=False, pixel_local=False, half=False),
+    "boundary, everywhere": Case(
+        BoundaryConfig(threshold=0, radius=1), zero_at_teacher=False, pixel_local=False, half=False
+    ),
     "afd": Case(AfdConfig(), zero_at_teacher=False, half=False),
 }
 
