@@ -8,8 +8,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from serve.board.board import Board
+from serve.board.gauges import BoardGauges, Merged
 from serve.timing import StageTimes
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported
@@ -19,9 +21,6 @@ _FOLDER = "segdistill-metrics-"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64)
 _INFO = ("model", "engine", "device", "precision", "sha256")
-
-_Merged = Literal["livesum", "livemax"]
-"""How the gauges of several living processes become one."""
 
 
 class State(NamedTuple):
@@ -35,7 +34,7 @@ class State(NamedTuple):
 class Metrics:
     """Counters of this process, and on exposition those of all processes that share a directory."""
 
-    def __init__(self) -> None:
+    def __init__(self, board: Board | None = None) -> None:
         # Not with the module: what is imported before `shared_between_processes` counts for one process only.
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
         from prometheus_client.values import close_all_multiprocess_files
@@ -53,7 +52,7 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"segdistill_{name}", text, labels, registry=self._registry, buckets=buckets)
 
-        def gauge(name: str, text: str, mode: _Merged, *labels: str) -> Gauge:
+        def gauge(name: str, text: str, mode: Merged, *labels: str) -> Gauge:
             return Gauge(f"segdistill_{name}", text, labels, registry=self._registry, multiprocess_mode=mode)
 
         self._requests = counter("requests", "requests by outcome; status 499: the client left", "model", "status")
@@ -67,6 +66,7 @@ class Metrics:
         self._ready = gauge("ready_processes", "processes that take requests", "livesum")
         self._memory = gauge("resident_memory_bytes", "resident memory of all processes", "livesum")
         self._info = gauge("model_info", "1 for each model that is served", "livemax", *_INFO)
+        self._board = None if board is None else BoardGauges(board, gauge)
 
     def request(self, model: str, status: int, seconds: float) -> None:
         """A request has ended. ``model`` must be one that is served, or empty: every value is a series of its own."""
@@ -120,6 +120,8 @@ class Metrics:
         from prometheus_client.multiprocess import MultiProcessCollector
 
         self.refresh()
+        if self._board is not None:  # not with `refresh`: sensors take milliseconds that the event loop does not have
+            self._board.refresh()
         if _SHARED not in os.environ:
             return generate_latest(self._registry), CONTENT_TYPE_LATEST
         registry = CollectorRegistry()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from serve.board.board import open_board
 from serve.log import start_log
 from serve.metrics import Metrics, forget_process, shared_between_processes
 from serve.models import Models, named_roots
@@ -30,7 +31,7 @@ def serve(bundles: list[str], settings: Settings) -> None:
     if settings.processes > 1:
         _in_processes(roots, settings)
         return
-    service = Service(roots, settings, Metrics())
+    service = Service(roots, settings, Metrics(open_board()[0]))
     listener = listen(settings.host, settings.port)
     log = start_log(settings.log_level, settings.log_format)
     try:
@@ -59,7 +60,7 @@ def _in_processes(roots: Mapping[str, Path], settings: Settings) -> None:
 def _work(roots: Mapping[str, Path], settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
     log = start_log(settings.log_level, settings.log_format)
     try:
-        service = Service(roots, settings, Metrics())
+        service = Service(roots, settings, Metrics(open_board()[0]))
         _explain(service.models)
         Server(service, listener, ready).run()
     finally:

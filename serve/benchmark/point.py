@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from serve.benchmark.board_reading import BoardReading
 from serve.benchmark.load import OK, ClosedLoop, Exchange, Load
 from serve.benchmark.observation import Observation
 from serve.benchmark.server_usage import ServerUsage
+from serve.board.reading import BoardReading
 from serve.timing import parse_server_timing
 
 _BUSY_CLIENT = 0.8  # of one core: an event loop that works more than that is late

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.bundle import load_bundle
-from serve.benchmark.board import open_board
 from serve.benchmark.connection import Target
 from serve.benchmark.knee import knee
 from serve.benchmark.kserve import infer_target, measure_kserve
@@ -20,6 +19,7 @@ from serve.benchmark.server_process import serving
 from serve.benchmark.server_usage import find_server
 from serve.benchmark.stages import ENGINE_AND_COPIES, measure_stages
 from serve.benchmark.sweep import sweep
+from serve.board.board import open_board
 from serve.engines.choose import open_engine
 from serve.engines.protocol import EngineName
 

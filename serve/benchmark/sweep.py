@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from serve.benchmark.board import Board
 from serve.benchmark.connection import Target
 from serve.benchmark.load import ClosedLoop, Load
 from serve.benchmark.observation import Windows, observe
 from serve.benchmark.point import LoadPoint, Reading, load_point
 from serve.benchmark.server_usage import server_usage
+from serve.board.board import Board
 
 
 def sweep(

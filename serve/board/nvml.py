@@ -1,8 +1,8 @@
-"""Energy, clock, memory and throttling of an NVIDIA GPU (NVML, https://docs.nvidia.com/deploy/nvml-api/)."""
+"""Power, temperature, clock, memory and throttling of an NVIDIA GPU (NVML, https://docs.nvidia.com/deploy/nvml-api/)."""
 
 from typing import Any
 
-from serve.benchmark.board_reading import BoardReading
+from serve.board.reading import BoardReading, BoardState
 from train.errors import UserError
 
 _THROTTLING = {
@@ -35,8 +35,17 @@ class NvmlBoard:
         except pynvml.NVMLError as error:
             raise UserError(f"no NVIDIA GPU whose energy is counted ({error})") from None
 
+    def state(self) -> BoardState:
+        """What it is at now."""
+        nvml, gpu = self._nvml, self._gpu
+        return BoardState(
+            power_w=nvml.nvmlDeviceGetPowerUsage(gpu) / 1e3,
+            temperature_c=float(nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU)),
+            clock_mhz=float(nvml.nvmlDeviceGetClockInfo(gpu, nvml.NVML_CLOCK_SM)),
+        )
+
     def read(self) -> BoardReading:
-        """The present state."""
+        """What it has done since it was powered up."""
         nvml, gpu = self._nvml, self._gpu
         reasons = nvml.nvmlDeviceGetCurrentClocksEventReasons(gpu)
         return BoardReading(

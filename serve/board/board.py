@@ -1,10 +1,10 @@
-"""What a board says of itself while a server runs on it: energy, clock, memory, throttling."""
+"""The board that can be read here: a Jetson module or an NVIDIA GPU."""
 
 from typing import Protocol
 
-from serve.benchmark.board_reading import BoardReading
-from serve.benchmark.jetson import JetsonBoard
-from serve.benchmark.nvml import NvmlBoard
+from serve.board.jetson import JetsonBoard
+from serve.board.nvml import NvmlBoard
+from serve.board.reading import BoardReading, BoardState
 from train.errors import UserError
 
 
@@ -13,8 +13,12 @@ class Board(Protocol):
 
     name: str
 
+    def state(self) -> BoardState:
+        """What it is at now."""
+        ...
+
     def read(self) -> BoardReading:
-        """The present state."""
+        """What it has done so far; energy counts from the first call at the latest."""
         ...
 
     def close(self) -> None:

@@ -1,6 +1,19 @@
-"""What a board says of itself at one moment."""
+"""What a board says of itself."""
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BoardState:
+    """At one moment."""
+
+    power_w: float
+    temperature_c: float | None
+    """Of the GPU, or of the hottest part of a module; None where the board does not say."""
+    clock_mhz: float | None
+    """Of the GPU; None where the board does not say."""
+    power_mode: str | None = None
+    """Of a Jetson, as nvpmodel names it; None where it is not to be seen."""
 
 
 @dataclass(frozen=True)

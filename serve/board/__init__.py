@@ -1,0 +1,1 @@
+"""The board a server runs on: power, temperature, clock, throttling."""
