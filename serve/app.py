@@ -1,12 +1,10 @@
 """The HTTP interface: paths, media types, status codes."""
 
-from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 
 from serve.accept import choose_media_type
 from serve.access_log import RequestRecord, record_of
@@ -14,7 +12,9 @@ from serve.answers.media import encoders
 from serve.answers.responses import segment_responses
 from serve.answers.several import NOTES_HEADER, pack
 from serve.class_choice import chosen_classes
+from serve.direct_route import DirectRoute
 from serve.model_card import ModelCard, card_of
+from serve.model_choice import chosen_model
 from serve.models import Model
 from serve.pipeline import Order
 from serve.problem import PROBLEM_RESPONSES, ProblemError, answer_problems, problem_of
@@ -41,17 +41,6 @@ _REQUEST_BODY = {
         },
     },
 }
-
-
-class DirectRoute(APIRoute):
-    """FastAPI describes the endpoint by its parameters; the endpoint itself gets the bare request.
-
-    Finding out parameters and dependencies anew for each request takes longer than all else that is done for it on the
-    event loop.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        return self.endpoint
 
 
 def create_app(service: Service) -> FastAPI:
@@ -97,21 +86,13 @@ async def segment(
     wanted = read_query(Wanted, request.query_params)
     accept = ", ".join(request.headers.getlist("accept"))
     record = record_of(request.scope)
-    with service.models.use(_known(service, wanted.model)) as loaded:
+    with service.models.use(chosen_model(wanted.model, service.models)) as loaded:
         record.model = loaded.name
         order = _order(loaded, wanted, accept)
         answers = await service.segment(request, loaded, order)
     if len(answers) == 1:
         return _one(service, record, answers[0])
     return await _several(service, record, answers, order.media_type)
-
-
-def _known(service: Service, name: str | None) -> str:
-    if name is None:
-        return service.models.default
-    if name not in service.models.current:
-        raise HTTPException(404, f"no model '{name}': there is {', '.join(service.models)}")
-    return name
 
 
 def _order(model: Model, wanted: Wanted, accept: str) -> Order:
@@ -161,7 +142,7 @@ async def model(
     model: Annotated[str | None, Query(description="a name of /models; left out: the first")] = None,
 ) -> ModelCard:
     """What a model is: engine, proof, and its bundle's manifest with classes, palette, input, accuracy, versions."""
-    loaded = service.models[_known(service, model)]
+    loaded = service.models[chosen_model(model, service.models)]
     return card_of(loaded, service.reloader.errors.get(loaded.name))
 
 
