@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.kernels.cuda.conftest import Run
+from tests.kernels.cuda.on_cpu.kernels import Run
 from train.data import palette as reference
 
 PALETTE = reference.default_palette(19)

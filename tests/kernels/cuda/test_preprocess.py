@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kernels.cuda.launch import FORMATS, resize_mode
-from tests.kernels.cuda.conftest import Run
+from tests.kernels.cuda.on_cpu.kernels import Run
 from train.data.resize import Size, resize_image
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.kernels.cuda.conftest import Run
+from tests.kernels.cuda.on_cpu.kernels import Run
 
 SIZES = [
     ((8, 16), (64, 128)),

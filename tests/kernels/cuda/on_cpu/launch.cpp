@@ -1,6 +1,8 @@
-// cuLaunchKernel's contract on the CPU: a kernel's name, the grid, the block, and pointers to the arguments.
+#include "launch.h"
+
 #include <cstring>
-#include <utility>
+#include <tuple>
+#include <type_traits>
 
 #include "kernels/cuda/colorize.cu"
 #include "kernels/cuda/preprocess.cu"
@@ -8,25 +10,49 @@
 
 namespace {
 
+template <class Work>
+void run_blocks(Work work, Index first_block, Index grid, Index block) {
+    blockDim = block;
+    for (blockIdx.z = first_block.z; blockIdx.z < grid.z; ++blockIdx.z)
+        for (blockIdx.y = first_block.y; blockIdx.y < grid.y; ++blockIdx.y)
+            for (blockIdx.x = first_block.x; blockIdx.x < grid.x; ++blockIdx.x)
+                for (threadIdx.z = 0; threadIdx.z < block.z; ++threadIdx.z)
+                    for (threadIdx.y = 0; threadIdx.y < block.y; ++threadIdx.y)
+                        for (threadIdx.x = 0; threadIdx.x < block.x; ++threadIdx.x) work();
+}
+
 template <auto kKernel>
-struct Call;
+struct Binding;
 
 template <class... Args, void (*kKernel)(Args...)>
-struct Call<kKernel> {
-    static void with(void** arguments) { expand(arguments, std::index_sequence_for<Args...>()); }
+struct Binding<kKernel> {
+    static BoundKernel of(void** arguments) {
+        BoundKernel bound;
+        const auto values = copy(arguments, bound, std::index_sequence_for<Args...>());
+        bound.run = [values](Index first_block, Index grid, Index block) {
+            run_blocks([&values] { std::apply(kKernel, values); }, first_block, grid, block);
+        };
+        return bound;
+    }
 
     template <std::size_t... kIndex>
-    static void expand(void** arguments, std::index_sequence<kIndex...>) {
-        kKernel(*static_cast<Args*>(arguments[kIndex])...);
+    static std::tuple<Args...> copy(void** arguments, BoundKernel& bound, std::index_sequence<kIndex...>) {
+        (note_pointer(*static_cast<Args*>(arguments[kIndex]), bound), ...);
+        return {*static_cast<Args*>(arguments[kIndex])...};
+    }
+
+    template <class Arg>
+    static void note_pointer(const Arg& value, BoundKernel& bound) {
+        if constexpr (std::is_pointer_v<Arg>) bound.pointers.push_back(value);
     }
 };
 
 struct Kernel {
     const char* name;
-    void (*call)(void** arguments);
+    BoundKernel (*bind)(void** arguments);
 };
 
-#define KERNEL(name) {#name, Call<name>::with}
+#define KERNEL(name) {#name, Binding<name>::of}
 #define PREPROCESS_KERNELS(format) \
     KERNEL(preprocess_linear_##format), KERNEL(preprocess_area_##format), KERNEL(preprocess_box_##format)
 
@@ -48,23 +74,21 @@ const Kernel kKernels[] = {
     KERNEL(overlay),
 };
 
-void run_block(const Kernel& kernel, void** arguments) {
-    for (threadIdx.z = 0; threadIdx.z < blockDim.z; ++threadIdx.z)
-        for (threadIdx.y = 0; threadIdx.y < blockDim.y; ++threadIdx.y)
-            for (threadIdx.x = 0; threadIdx.x < blockDim.x; ++threadIdx.x) kernel.call(arguments);
+const Kernel* find(const char* name) {
+    for (const Kernel& kernel : kKernels) {
+        if (std::strcmp(kernel.name, name) == 0) return &kernel;
+    }
+    return nullptr;
 }
 
 }  // namespace
 
+bool is_kernel(const char* name) { return find(name) != nullptr; }
+BoundKernel bind_kernel(const char* name, void** arguments) { return find(name)->bind(arguments); }
+
 // Runs the blocks from `first_block` on; returns 0, or 1 if there is no such kernel.
 extern "C" int launch(const char* name, Index first_block, Index grid, Index block, void** arguments) {
-    for (const Kernel& kernel : kKernels) {
-        if (std::strcmp(kernel.name, name) != 0) continue;
-        blockDim = block;
-        for (blockIdx.z = first_block.z; blockIdx.z < grid.z; ++blockIdx.z)
-            for (blockIdx.y = first_block.y; blockIdx.y < grid.y; ++blockIdx.y)
-                for (blockIdx.x = first_block.x; blockIdx.x < grid.x; ++blockIdx.x) run_block(kernel, arguments);
-        return 0;
-    }
-    return 1;
+    if (!is_kernel(name)) return 1;
+    bind_kernel(name, arguments).run(first_block, grid, block);
+    return 0;
 }
