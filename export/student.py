@@ -8,6 +8,7 @@ from train.checkpoint import TrainedNetwork, load_run
 from train.models.build import cost
 from train.models.config import ModelConfig
 from train.run_directory import RunDirectory, Which
+from train.teachers.run import RunTeacher
 
 
 def describe_student(run: Path, which: Which, trained: TrainedNetwork) -> dict[str, Any]:
@@ -29,6 +30,8 @@ def describe_teacher(trained: TrainedNetwork) -> dict[str, Any] | None:
     teacher = trained.config.teacher
     if teacher is None:
         return None
+    if not isinstance(teacher, RunTeacher):
+        return teacher.model_dump(mode="json", exclude_unset=True)
     run = RunDirectory(Path(teacher.run))
     model: ModelConfig | None = run.config().model if run.root.is_dir() else None
     return {

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from train.data.spec import DataConfig
 from train.losses.cross_entropy import CrossEntropyConfig
 from train.losses.registry import AnyLossConfig
-from train.models.config import ModelConfig, TeacherConfig
+from train.models.config import ModelConfig
 from train.optimizer import OptimizerConfig
+from train.teachers.family import AnyTeacher
 
 TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 
@@ -53,7 +54,7 @@ class RunConfig(BaseModel):
     profile: bool = Field(default=False, description="time 20 steps, print how a step divides, and make no run")
     data: DataConfig = Field(default_factory=DataConfig, description="dataset and augmentation")
     model: ModelConfig = Field(default_factory=ModelConfig, description="the network that is trained")
-    teacher: TeacherConfig | None = Field(default=None, description="the run that teaches; none: no distillation")
+    teacher: AnyTeacher | None = Field(default=None, description="who teaches; none: no distillation")
     losses: list[AnyLossConfig] = Field(
         default=[CrossEntropyConfig()],
         description="the losses, added up, each with weight and schedule",

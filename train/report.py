@@ -24,6 +24,7 @@ from train.run_directory import RunDirectory
 from train.run_page import run_page
 from train.run_summary import RunSummary, summarize
 from train.settings import load_config
+from train.teachers.loading import load_teacher
 
 
 class ReportConfig(BaseModel):
@@ -121,16 +122,16 @@ def _open(root: Path, config: ReportConfig) -> _Opened:
     val_set = open_dataset(data, data.val_split)
     device = choose_device(config.device)
     trained.network.to(device)
-    teacher = _teacher(root, trained)
+    teacher = _teacher(root, trained, val_set)
     return _Opened(trained, teacher.to(device) if teacher else None, val_set)
 
 
-def _teacher(root: Path, trained: TrainedNetwork) -> SegmentationNetwork | None:
+def _teacher(root: Path, trained: TrainedNetwork, val_set: Dataset) -> SegmentationNetwork | None:
     taught = trained.config.teacher
     if taught is None:
         return None
     try:
-        return load_run(Path(taught.run), taught.checkpoint).network
+        return load_teacher(taught, val_set.classes, val_set.name).network
     except UserError as error:  # moved or deleted since; the run is whole without it
         print(f"{root}: its teacher is not shown: {error}")
         return None

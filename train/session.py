@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from train import processes
 from train.batch_norm import synchronise
-from train.checkpoint import TrainingState, check_classes, load_run
+from train.checkpoint import TrainingState
 from train.config import RunConfig
 from train.data.batches import Batch, Share, training_batches
 from train.data.cache import cached
@@ -32,6 +31,9 @@ from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.resumption import Resumption, resume
 from train.run_directory import RunDirectory, open_run
+from train.teachers.class_map import without_unknown
+from train.teachers.contract import LoadedTeacher
+from train.teachers.loading import load_teacher
 from train.trackers import check_trackers
 
 
@@ -47,6 +49,8 @@ class Session:
     state: TrainingState
     precision: Precision
     memory_format: torch.memory_format
+    unknown_to_teacher: frozenset[int] = frozenset()
+    """Classes that it says nothing of."""
     resumption: Resumption | None = None
     """Where it goes on from; None: at its first step."""
 
@@ -89,7 +93,7 @@ class Session:
             neighbour,
             share,
         ):
-            yield Batch(*(self._place_field(field) for field in batch))
+            yield without_unknown(Batch(*(self._place_field(field) for field in batch)), self.unknown_to_teacher)
 
     def _place_field(self, field: Any) -> Any:
         if not isinstance(field, Tensor):
@@ -128,7 +132,8 @@ def open_session(config: RunConfig) -> Session:
     torch.set_num_threads(config.loop.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)  # right before the model: it starts the same with a teacher and without
     model = build_model(config.model, len(train_set.classes))
-    teacher = _load_teacher(config, train_set)
+    loaded = _load_teacher(config, train_set)
+    teacher = loaded.network if loaded else None
     losses = _build_losses(config, model, teacher)
     _check_data(config, train_set, val_set, losses.needs)
     _check_sizes(config, model, teacher)
@@ -152,6 +157,7 @@ def open_session(config: RunConfig) -> Session:
     )
     memory_format = torch.channels_last if config.loop.channels_last else torch.contiguous_format
     session = Session(config, run, train_set, val_set, teacher, state, precision, memory_format)
+    session.unknown_to_teacher = loaded.unknown if loaded else frozenset()
     for network in (model, losses, teacher, state.average):
         if network is not None:
             session.place(network)
@@ -192,13 +198,14 @@ def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
     return config.model_copy(update={"data": data})
 
 
-def _load_teacher(config: RunConfig, dataset: Dataset) -> SegmentationNetwork | None:
+def _load_teacher(config: RunConfig, dataset: Dataset) -> LoadedTeacher | None:
     if config.teacher is None:
         return None
-    source = Path(config.teacher.run)
-    trained = load_run(source, config.teacher.checkpoint)
-    check_classes(trained, source, dataset.classes, dataset.name)
-    return trained.network.requires_grad_(False)
+    loaded = load_teacher(config.teacher, dataset.classes, dataset.name)
+    if processes.is_first():
+        for note in loaded.notes:
+            print(note, flush=True)
+    return loaded
 
 
 def _build_losses(config: RunConfig, model: SegmentationNetwork, teacher: SegmentationNetwork | None) -> LossSum:

@@ -52,7 +52,7 @@ def load_config(model: type[Config], program: str, arguments: Sequence[str] | No
 def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """The worst error of a validation as one line: where, which key, what is wrong, what is known."""
     first = _worst(error)
-    key = ".".join(str(part) for part in first["loc"] if part not in _union_tags(model))
+    key = ".".join(str(part) for part in _walk(model, first["loc"])[1])
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown key '{key}'{_hint(model, first['loc'])}"
     given = "" if first["type"] == "missing" else f" (given: {first['input']!r})"
@@ -136,8 +136,9 @@ def _variable(key: str) -> str:
 
 def _hint(model: type[BaseModel], location: Sequence[int | str]) -> str:
     """The nearest key of the same group; else one of that name elsewhere; else all keys of the group."""
-    siblings = list(dict.fromkeys(name for group in _groups(model, location[:-1]) for name in group.model_fields))
-    group = "".join(f"{part}." for part in location[:-1] if part not in _union_tags(model))
+    groups, path = _walk(model, location[:-1])
+    siblings = list(dict.fromkeys(name for group in groups for name in group.model_fields))
+    group = "".join(f"{part}." for part in path)
     near = [group + name for name in difflib.get_close_matches(str(location[-1]), siblings, n=1)]
     near = near or [key for key in _keys(model) if key.endswith(f".{location[-1]}")]
     if near:
@@ -145,17 +146,23 @@ def _hint(model: type[BaseModel], location: Sequence[int | str]) -> str:
     return f": known here are {', '.join(siblings)}" if siblings else ""
 
 
-def _groups(model: type[BaseModel], location: Sequence[int | str]) -> list[type[BaseModel]]:
-    """The models that may stand at a location; the tag of a union, where the location holds it, picks one."""
-    groups = [model]
+def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[type[BaseModel]], list[int | str]]:
+    """The models that may stand at a location, and the location as people type it.
+
+    The tag of a union, which pydantic puts behind the key, picks one of its models and is not typed.
+    """
+    groups, path, may_be_tag = [model], list[int | str](), False
     for part in location:
         tagged = [group for group in groups if part in _tags(group)]
-        if tagged:
-            groups = tagged
-        elif isinstance(part, str):
+        if tagged and may_be_tag:
+            groups, may_be_tag = tagged, False
+            continue
+        path.append(part)
+        if isinstance(part, str):
             fields = [group.model_fields[part] for group in groups if part in group.model_fields]
             groups = [inner for field in fields for inner in _models_in(field.annotation)]
-    return groups
+            may_be_tag = True
+    return groups, path
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -175,10 +182,5 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
-    return get_args(model.model_fields["name"].annotation) if "name" in model.model_fields else ()
-
-
-def _union_tags(model: type[BaseModel]) -> set[str]:
-    """Values of discriminators: pydantic puts them into the location of an error, people do not type them."""
-    inner = [found for field in model.model_fields.values() for found in _models_in(field.annotation)]
-    return {tag for found in inner for tag in (*_tags(found), *_union_tags(found)) if isinstance(tag, str)}
+    fields = (model.model_fields[key] for key in ("name", "kind") if key in model.model_fields)
+    return tuple(tag for field in fields for tag in get_args(field.annotation))

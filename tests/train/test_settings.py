@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -133,16 +134,23 @@ def test_missing_file_names_the_nearest_shipped_one(monkeypatch: pytest.MonkeyPa
     assert f"did you mean '{near}'?" in complaint(f"{near}".replace(".yaml", "s.yaml"))
 
 
-def options_of(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str]]:
-    """Every option with its description."""
-    found = []
+def groups_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a key holds; a list is given whole."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    inner = () if get_origin(annotation) is list else get_args(annotation)
+    return [group for part in inner for group in groups_in(part)]
+
+
+def options_of(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
+    """Every option with its description; of kinds that share one, that of the first."""
+    found: dict[str, str] = {}
     for name, field in model.model_fields.items():
-        inner = [t for t in (field.annotation, *getattr(field.annotation, "__args__", ())) if isinstance(t, type)]
-        group = next((t for t in inner if issubclass(t, BaseModel)), None)
-        if group is not None:
-            found += options_of(group, f"{prefix}{name}.")
-        else:
-            found.append((f"--{prefix}{name}", field.description or ""))
+        groups = groups_in(field.annotation)
+        for group in groups:
+            found |= {key: text for key, text in options_of(group, f"{prefix}{name}.").items() if key not in found}
+        if not groups:
+            found[f"--{prefix}{name}"] = field.description or ""
     return found
 
 
@@ -160,7 +168,7 @@ def test_help_lists_every_option_with_description_and_default(
     text = " ".join(capsys.readouterr().out.split())
     assert RunConfig.__doc__ is not None
     assert RunConfig.__doc__ in text
-    for option, description in options_of(RunConfig):
+    for option, description in options_of(RunConfig).items():
         assert description, f"{option} has no description"
         entry = re.search(rf" {re.escape(option)}[ ,](?!.*?\] \[--).*?{re.escape(description)} \((.*?)\)", text)
         assert entry is not None, option

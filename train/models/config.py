@@ -60,15 +60,3 @@ class ModelConfig(BaseModel):
         """What a report calls the network."""
         whole = self.architecture in get_args(WholeArchitecture)
         return self.architecture if whole else f"{self.architecture} on {self.encoder}"
-
-
-class TeacherConfig(BaseModel):
-    """Who teaches: a finished run of `train.teacher` or `train.distill`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    run: str = Field(description="run directory of the teacher")
-    checkpoint: Literal["best", "last"] = Field(default="best", description="which of its checkpoints")
-    precision: Literal["run", "fp32", "bf16", "fp16"] = Field(
-        default="run", description="arithmetic of its forward pass; run: the same as the student's"
-    )

@@ -42,7 +42,9 @@ def _keep(tap: Tap, outputs: dict[Tap, Tensor]) -> Any:
 def _module(network: nn.Module, path: str) -> nn.Module:
     modules = dict(network.named_modules())
     if path not in modules:
-        near = difflib.get_close_matches(path, modules, n=1) or [name for name in modules if name.startswith("decoder")]
-        raise UserError(f"tap '{MODULE}{path}': the network has no such module: did you mean '{MODULE}{near[0]}'?")
+        inner = [name for name in modules if name]
+        near = difflib.get_close_matches(path, inner, n=1) or [name for name in inner if name.startswith("decoder")]
+        hint = f": did you mean '{MODULE}{near[0]}'?" if near else f": it has {', '.join(inner[:8]) or 'none'}"
+        raise UserError(f"tap '{MODULE}{path}': the network has no such module{hint}")
     module: nn.Module = modules[path]
     return module
