@@ -23,6 +23,7 @@ from serve.sending import Sending
 from serve.service import Service
 from serve.timing import StageTimes
 from serve.upload import FIELD
+from serve.video.route import add_video
 from serve.wanted import Wanted, read_query
 
 _BINARY = {"type": "string", "format": "binary"}
@@ -63,6 +64,7 @@ def create_app(service: Service) -> FastAPI:
         app.add_api_route(path, endpoint, responses={503: PROBLEM_RESPONSES[503]})
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     app.add_api_route("/metrics", metrics, response_class=Response)
+    add_video(app, service)
     answer_problems(app)
     app.openapi()  # kept; it takes longer than any request may hold up the others
     return app

@@ -22,7 +22,8 @@ async def read_upload(request: Request, limits: Limits) -> list[bytes]:
         HTTPException: 413 too large or too many (reading stops there), 400 empty or a damaged form, 422
             a form without such a file.
     """
-    body = await _read(request, limits.max_upload_bytes)
+    advice = "send a smaller image or raise --max-upload-bytes"
+    body = await read_body(request, limits.max_upload_bytes, advice)
     content_type = request.headers.get("content-type", "")
     is_form = content_type.lower().startswith("multipart/form-data")
     images = _from_form(content_type, body, limits.max_images) if is_form else [body]
@@ -31,25 +32,25 @@ async def read_upload(request: Request, limits: Limits) -> list[bytes]:
     return images
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int, advice: str) -> bytes:
+    """The body; `ProblemError` (413), which ends with ``advice``, as soon as it has more than ``max_bytes``."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
-        raise _too_large(f"{announced} bytes", max_bytes)
-    return b"".join([chunk async for chunk in _bounded(request.stream(), max_bytes)])
+        raise _too_large(f"{announced} bytes", max_bytes, advice)
+    return b"".join([chunk async for chunk in _bounded(request.stream(), max_bytes, advice)])
 
 
-async def _bounded(stream: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
+async def _bounded(stream: AsyncIterator[bytes], max_bytes: int, advice: str) -> AsyncIterator[bytes]:
     received = 0
     async for chunk in stream:
         received += len(chunk)
         if received > max_bytes:
-            raise _too_large(f"more than {max_bytes} bytes", max_bytes)
+            raise _too_large(f"more than {max_bytes} bytes", max_bytes, advice)
         yield chunk
 
 
-def _too_large(size: str, max_bytes: int) -> ProblemError:
-    what = f"the body has {size}, the limit is {max_bytes}: send a smaller image or raise --max-upload-bytes"
-    return ProblemError(413, "body-too-large", what)
+def _too_large(size: str, max_bytes: int, advice: str) -> ProblemError:
+    return ProblemError(413, "body-too-large", f"the body has {size}, the limit is {max_bytes}: {advice}")
 
 
 def _from_form(content_type: str, body: bytes, max_images: int) -> list[bytes]:

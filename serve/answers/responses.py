@@ -46,7 +46,7 @@ _FAILURES = (413, 415, 422)
 
 _FAILED = ProblemError(422, "damaged-image", "the image is damaged or cut off: send it again")
 
-_MANIFEST = Manifest(
+EXAMPLE_MANIFEST = Manifest(
     name="example",
     created="2026-01-01T00:00:00Z",
     classes=["sky", "road", "car"],
@@ -79,7 +79,7 @@ def _success() -> dict[str, Any]:
 def _failure(status: int) -> dict[str, Any]:
     """A problem; or, where each of several images failed, the list or the archive with a problem for each."""
     problem = PROBLEM_RESPONSES[status]
-    several = {"application/json": {"schema": _inlined(SeveralAnswers)}, ZIP: {"schema": _BINARY}}
+    several = {"application/json": {"schema": inlined(SeveralAnswers)}, ZIP: {"schema": _BINARY}}
     description = f"{problem['description']}; of several images that all failed, that of the first, with a problem each"
     return {"description": description, "content": {**problem["content"], **several}}
 
@@ -98,7 +98,7 @@ def example_segmentation() -> Segmentation:
 def encoded_example(media_type: str, encode: Encoder, options: AnswerOptions) -> Encoded:
     """The example in one media type."""
     segmentation = example_segmentation()
-    body, headers = encode(segmentation, _MANIFEST, options)
+    body, headers = encode(segmentation, EXAMPLE_MANIFEST, options)
     return Encoded(body, media_type, headers, segmentation.notes, segmentation.times)
 
 
@@ -110,11 +110,11 @@ def _example(media_type: str, body: bytes) -> dict[str, Any]:
 
 def _schema(media_type: str) -> dict[str, Any]:
     if media_type == "application/json":
-        return {"anyOf": [_inlined(SegmentAnswer), _inlined(SeveralAnswers)]}
-    return _inlined(FeatureCollection) if media_type == "application/geo+json" else _BINARY
+        return {"anyOf": [inlined(SegmentAnswer), inlined(SeveralAnswers)]}
+    return inlined(FeatureCollection) if media_type == "application/geo+json" else _BINARY
 
 
-def _inlined(model: type[BaseModel]) -> dict[str, Any]:
+def inlined(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema with its definitions in place: references would point to the root of the whole description."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})

@@ -42,7 +42,7 @@ class BrokenFrame:
 
     number: int
     time_s: float | None
-    error: VideoError
+    error: Exception
 
 
 def read_frames(clip: Clip, every: int = 1) -> Iterator[Frame | BrokenFrame]:
