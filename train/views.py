@@ -81,7 +81,8 @@ def assemble(
             visible=batch.visible,
             valid=batch.neighbour_valid,
         )
-    return Views(student.key, teacher.key if teacher else None, batch.label, image, neighbour, batch.valid)
+    taps = teacher.key if teacher else None
+    return Views(student.key, taps, batch.label, image, neighbour, batch.valid, batch.labelled)
 
 
 def _frames(network: SegmentationNetwork, batch: Batch, key: frozenset[Tap], neighbour: frozenset[Tap]) -> Frames:

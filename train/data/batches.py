@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils import data
 
-from train.data.dataset import Dataset
-from train.data.neighbour import Neighbours, open_neighbours
+from train.data.dataset import Dataset, Sample
+from train.data.mixture import Mixture, Pool, Stream
+from train.data.neighbour import open_neighbours
 from train.data.spec import NeighbourSpec
 from train.data.transforms import Crop, TrainTransform
 from train.errors import UserError
 from train.interruption import leave_signals_to_the_parent
-
-_MOST_CANDIDATES = 16
-"""So many samples in a row that cannot be read are no chance: the dataset is not what the config says."""
 
 
 class Batch(NamedTuple):
@@ -38,6 +36,8 @@ class Batch(NamedTuple):
     has no label all but the padding. None: as the label says."""
     neighbour_valid: Tensor | None = None
     """``(N, h, w)`` bool: all of `neighbour` but the padding."""
+    labelled: Tensor | None = None
+    """``(N,)`` bool: which of the images have a label."""
     broken: tuple[str, ...] = ()
     """What was wrong with samples that could not be read; others stand in their places."""
 
@@ -62,10 +62,12 @@ def training_batches(
     workers: int,
     neighbour: NeighbourSpec | None = None,
     share: Share = WHOLE,
+    pool: Pool | None = None,
 ) -> Iterator[Batch]:
     """Batches ``start`` to ``stop``: the same ones for any number of workers and any point of resumption.
 
-    ``batch_size`` is that of all processes together; ``share`` says which part of each batch is given.
+    ``batch_size`` is that of all processes together; ``share`` says which part of each batch is given. The images of a
+    ``pool`` stand between those of ``dataset``.
 
     A sample that cannot be read is replaced by the next one of its epoch that can, and `Batch.broken` says so.
     Neighbours are read, and flow is computed, in the workers, and only if ``neighbour`` is given; images, labels and
@@ -75,9 +77,11 @@ def training_batches(
         UserError: the dataset cannot give neighbours, said by the call itself; or, later, many samples in a row are
             broken; the message is that of the first.
     """
-    neighbours = None if neighbour is None else open_neighbours(dataset, neighbour)
+    mixture = Mixture(_stream(dataset, neighbour, seed))
+    if pool is not None:
+        mixture = Mixture(_stream(dataset, neighbour, seed), _stream(pool.dataset, neighbour, seed, 1), pool.share)
     loader: data.DataLoader[Any] = data.DataLoader(
-        _Augmented(dataset, transform, seed, neighbours),
+        _Augmented(mixture, transform, seed),
         batch_sampler=_Positions(batch_size, start, stop, share),
         num_workers=workers,
         collate_fn=_collate,
@@ -86,6 +90,10 @@ def training_batches(
         generator=torch.Generator(),  # else each epoch draws from the global one, and a resumed run departs
     )
     return _checked(loader)
+
+
+def _stream(dataset: Dataset, neighbour: NeighbourSpec | None, seed: int, number: int = 0) -> Stream:
+    return Stream(dataset, None if neighbour is None else open_neighbours(dataset, neighbour), seed, number)
 
 
 def _checked(loader: "data.DataLoader[Any]") -> Iterator[Batch]:
@@ -117,43 +125,36 @@ class _Drawn(NamedTuple):
     crop: Crop
     broken: list[str]
     labelled: bool
+    """Whether this image has a label."""
+    among_labels: bool
+    """Whether any of the training has."""
 
 
 class _Augmented(data.Dataset[Any]):
     """Sample and augmentation as functions of the position in the endless stream: epoch after epoch, shuffled."""
 
-    def __init__(self, dataset: Dataset, transform: TrainTransform, seed: int, neighbours: Neighbours | None) -> None:
-        self._dataset = dataset
+    def __init__(self, mixture: Mixture, transform: TrainTransform, seed: int) -> None:
+        self._mixture = mixture
         self._transform = transform
         self._seed = seed
-        self._neighbours = neighbours
-        self._epoch = -1
-        self._order = np.empty(0, np.int64)
 
     def __getitem__(self, position: int) -> _Drawn | UserError:
         errors: list[UserError] = []
-        for index in self._candidates(position):
+        stream, own = self._mixture.at(position)
+        for index in stream.candidates(own):
             try:
-                crop = self._crop(index, _mix(self._seed, position))
+                sample = stream.dataset[index]
+                crop = self._crop(stream, index, sample, _mix(self._seed, position))
             except UserError as error:
                 errors.append(error)
             else:
-                return _Drawn(crop, [str(error) for error in errors], self._dataset.labelled)
+                return _Drawn(crop, [str(error) for error in errors], sample.labelled, self._mixture.has_labels)
         return errors[0]  # raised in a worker it would arrive wrapped in that worker's traceback
 
-    def _crop(self, index: int, seed: int) -> Crop:
-        sample = self._dataset[index]
-        if self._neighbours is None:
+    def _crop(self, stream: Stream, index: int, sample: Sample, seed: int) -> Crop:
+        if stream.neighbours is None:
             return self._transform(sample, seed)
-        return self._transform(sample, seed, self._neighbours.of(index, sample, seed))
-
-    def _candidates(self, position: int) -> list[int]:
-        """The sample of a position, and those that take its place if it is broken, in this order."""
-        epoch, offset = divmod(position, len(self._dataset))
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._dataset))
-        return [int(index) for index in np.roll(self._order, -offset)[:_MOST_CANDIDATES]]
+        return self._transform(sample, seed, stream.neighbours.of(index, sample, seed))
 
 
 def _mix(seed: int, position: int) -> int:
@@ -168,12 +169,13 @@ def _collate(samples: list[_Drawn | UserError]) -> Batch | UserError:
     crops = Crop(*(_stack(parts) for parts in zip(*(sample.crop for sample in drawn), strict=True)))
     return Batch(
         image=crops.image,
-        label=crops.label if drawn[0].labelled else None,
+        label=crops.label if drawn[0].among_labels else None,
         neighbour=crops.neighbour,
         flow=crops.flow,
         visible=crops.visible,
         valid=crops.valid,
         neighbour_valid=crops.neighbour_valid,
+        labelled=torch.tensor([sample.labelled for sample in drawn]),
         broken=tuple(message for sample in drawn for message in sample.broken),
     )
 

@@ -174,7 +174,7 @@ class Cirkd(Loss):
 
 
 def in_batch(student: Tensor, teacher: Tensor, label: Tensor | None, temperature: float) -> Tensor:
-    """Mean over all pairs of images of the divergence of their pixels' similarities.
+    """Mean over the pairs of images, both with valid pixels, of the divergence of their pixels' similarities.
 
     In several processes each of them has rows of its own, and columns of all.
 
@@ -187,6 +187,12 @@ def in_batch(student: Tensor, teacher: Tensor, label: Tensor | None, temperature
     images, own = student.shape[0], processes.own_images
     valid = valid_at(label, student).flatten(1)
 
+    def pairs(step: int) -> Tensor:
+        """Which valid pixels of each image are compared with the image so many further on."""
+        return valid & valid.roll(step, 0).any(1, keepdim=True)
+
+    total_rows = torch.stack([pairs(step).sum() for step in range(images)]).sum().clamp(min=1)
+
     def with_image_further_on(student: Tensor, step: int) -> Tensor:
         divergence = attention_kl(
             own(student),
@@ -197,11 +203,11 @@ def in_batch(student: Tensor, teacher: Tensor, label: Tensor | None, temperature
             label_keys=None if label is None else own(label.roll(step, 0)),
             temperature=temperature,
         )
-        rows = valid & valid.roll(step, 0).any(1, keepdim=True)
-        return processes.part_of_mean(divergence, own(rows).sum())
+        rows = pairs(step)
+        return processes.part_of_mean(divergence, own(rows).sum()) * (rows.sum() / total_rows)
 
     total: Tensor = SumOfParts.apply(student, images, with_image_further_on)
-    return total / images
+    return total
 
 
 def to_memory(student: Tensor, teacher: Tensor, memory: Tensor, label: Tensor, temperature: float) -> Tensor:

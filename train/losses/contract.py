@@ -74,6 +74,8 @@ class Views:
     neighbour: Neighbour | None = None
     valid: Tensor | None = None
     """``(N, H, W)`` bool: what counts in losses that need no labels; None: what is not 255 in the label."""
+    labelled: Tensor | None = None
+    """``(N,)`` bool: which images have a label; None: all."""
 
 
 class Schedule(BaseModel):
@@ -117,6 +119,9 @@ class LossConfig(BaseModel):
     frames: Literal["key", "both"] = Field(
         default="key",
         description="both: also on the neighbour frame, which has no label, and the mean of the two is taken",
+    )
+    images: Literal["all", "labelled", "unlabelled"] = Field(
+        default="all", description="of a batch, that count; those without a label never do where it needs labels"
     )
 
     @property

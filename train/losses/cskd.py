@@ -105,10 +105,11 @@ class Cskd(Loss):
     is our choice.
 
     Ignored pixels are 0 before and after the attentions, so that nothing depends on what they show, and are no samples
-    of mode ``token``; a block or batch of fewer than two valid pixels does not count, as one has no alignment. An
-    attention of γ = 0 is not computed. D is -1e-8, not 0, where X and Y are aligned; with one set of projections a
-    network, S = T is no minimum of the position term. Where a side is constant over the samples, CKA is 0, D is 18.4,
-    and there is no gradient.
+    of mode ``token``; an image of which nothing is valid is no sample of any mode. A block or batch of fewer than two
+    valid pixels, or of fewer such images than the mode needs, does not count, as it has no alignment. An attention of
+    γ = 0 is not computed. D is -1e-8, not 0, where X and Y are aligned; with one set of projections a network, S = T is
+    no minimum of the position term. Where a side is constant over the samples, CKA is 0, D is 18.4, and there is no
+    gradient.
     """
 
     def __init__(self, config: CskdConfig, student_channels: int, teacher_channels: int) -> None:
@@ -136,9 +137,10 @@ class Cskd(Loss):
         )
         # The samples of an alignment are those of the whole batch, whatever process has them.
         counted = processes.all_images(valid)
-        x_s, x_t = (processes.all_images(m)[None] for m in channels)
+        shown, counted = self._samples(counted)
+        x_s, x_t = (processes.all_images(m)[shown][None] for m in channels)
         channel = self._distance(x_s, x_t, counted[None])
-        x_s, x_t = (self._blocks(processes.all_images(m)) for m in positions)
+        x_s, x_t = (self._blocks(processes.all_images(m)[shown]) for m in positions)
         position = self._distance(x_s, x_t, self._blocks(counted[:, None])[:, :, 0])
         return {
             "cskd.channel": config.channel_weight * channel,
@@ -171,6 +173,13 @@ class Cskd(Loss):
             for block in torch.tensor_split(row, block_bounds(features.shape[3], self.config.grid), 3)
         ]
         return torch.stack(blocks)
+
+    def _samples(self, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Which images ``(N,)`` have valid pixels ``(N, H, W)``, and those; where they are too few, none counts."""
+        shown = valid.flatten(1).any(1)
+        if shown.sum() < self.config.least_images <= len(valid):
+            return torch.ones_like(shown), torch.zeros_like(valid)
+        return shown, valid[shown]
 
     def _distance(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
         """Mean of D over the blocks ``(blocks, N, D, h, w)`` of two ``valid`` pixels ``(blocks, N, h, w)`` or more."""

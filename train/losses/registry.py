@@ -1,7 +1,6 @@
 """All losses by name, and the sum of those of a run."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, get_args
 
 from pydantic import Field
@@ -13,7 +12,8 @@ from train.losses.at import AtConfig
 from train.losses.boundary import BoundaryConfig
 from train.losses.bpkd import BpkdConfig
 from train.losses.cirkd import CirkdConfig
-from train.losses.contract import LossConfig, Needs, Views, label_of
+from train.losses.contract import LOGITS, NOTHING, LossConfig, Needs, Views, label_of
+from train.losses.counted import counted
 from train.losses.cross_entropy import CrossEntropyConfig
 from train.losses.cskd import CskdConfig
 from train.losses.cwd import CwdConfig
@@ -61,6 +61,10 @@ def combined_needs(configs: Sequence[AnyLossConfig]) -> Needs:
     needs = Needs(student=frozenset())
     for config in configs:
         own = config.needs
+        if config.images == "unlabelled" and own.labels:
+            raise UserError(
+                f"losses: {config.name}: images: unlabelled: it needs labels: use another loss, or all images"
+            )
         if config.frames == "both":
             if own.labels:
                 raise UserError(f"losses: {config.name}: frames: both: the second frame has no label: use frames: key")
@@ -80,14 +84,18 @@ class LossSum(nn.Module):
     Args:
         configs: one a loss; the second of the same name is called ``name_2``, and so on.
         shapes: of the maps that they need.
+        confidence: what `counted` asks of the teacher where an image has no label.
     """
 
-    def __init__(self, configs: Sequence[AnyLossConfig], shapes: TapShapes) -> None:
+    def __init__(self, configs: Sequence[AnyLossConfig], shapes: TapShapes, confidence: float = 0.0) -> None:
         super().__init__()
         if not configs:
             raise UserError("losses: the list is empty, nothing would be learnt: add cross_entropy")
         self.configs = dict(zip(_keys(configs), configs, strict=True))
+        self.confidence = confidence
         self.needs = combined_needs(configs)
+        if confidence:
+            self.needs |= Needs(NOTHING, LOGITS, neighbour_teacher=LOGITS if self.needs.neighbour_teacher else NOTHING)
         self.losses = nn.ModuleDict({key: config.build(shapes) for key, config in self.configs.items()})
 
     def forward(self, views: Views, step: int, total_steps: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -107,8 +115,7 @@ class LossSum(nn.Module):
         """The weighted terms of one of the losses."""
         config, loss = self.configs[key], self.losses[key]
         factor = config.weight * config.schedule.factor(step, total_steps)
-        if views.valid is not None and not config.needs.labels:
-            views = replace(views, label=label_of(views.valid))
+        views = counted(views, config, self.confidence)
         terms: dict[str, Tensor] = loss(views)
         if config.frames == "both":
             terms = _mean(terms, loss(_other_frame(key, views)))
