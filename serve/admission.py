@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Admission:
-    """Requests from their first byte, images until they are done, answers until the client has them.
+    """Requests from their first byte, live viewers, images until they are done, answers until the client has them.
 
     For one event loop; `done` may be called from any thread. ``refused`` is told the kind of each refusal.
     """
@@ -23,6 +23,7 @@ class Admission:
     def __init__(self, limits: Limits, refused: Callable[[str], None]) -> None:
         self.requests = 0
         self.images = 0
+        self.streams = 0
         self.unsent_bytes = 0
         self._limits = limits
         self._refused = refused
@@ -43,6 +44,26 @@ class Admission:
             yield
         finally:
             self.requests -= 1
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Around a live viewer's connection; `ProblemError` (503) if there is no room."""
+        if self.streams >= self._limits.max_live:
+            raise self.refusal("overloaded", f"{self.streams} live viewers are connected, the limit")
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
+
+    @contextmanager
+    def unsent(self, size: int) -> Iterator[None]:
+        """Around the sending of an answer of so many bytes."""
+        self.unsent_bytes += size
+        try:
+            yield
+        finally:
+            self.unsent_bytes -= size
 
     async def body(self, reading: Awaitable[T]) -> T:
         """The body of a request; `HTTPException` if it came too slowly, or slowly and another one needed its place."""

@@ -1,5 +1,6 @@
 """Who may ask: API keys, by option."""
 
+import base64
 import hashlib
 import hmac
 import os
@@ -7,13 +8,15 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve.live.message import KEY_PREFIX
+from serve.page import PAGE_PATHS
 from serve.problem import ProblemError, refuse
 from train.errors import UserError
 
 ENVIRONMENT = "SEGDISTILL_SERVE_API_KEYS"
 """Keys separated by spaces or commas. There is no option for them: a command line can be read by every user."""
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz"}) | PAGE_PATHS
 
 _SHORTEST = 16
 
@@ -21,7 +24,9 @@ _SHORTEST = 16
 class ApiKey:
     """Middleware: 401 for whoever has no key, in ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
 
-    `OPEN_PATHS` stay open, for an orchestrator's probes. Keys are kept and compared as digests, each with every one, so
+    A WebSocket may bring it as a subprotocol, `KEY_PREFIX` and the key in base64url: browsers send no headers with one.
+
+    `OPEN_PATHS` stay open: an orchestrator's probes, and the page, which asks for the key itself. Keys are kept and compared as digests, each with every one, so
     that the time taken tells neither a key's length nor how much of it was right.
     """
 
@@ -30,7 +35,7 @@ class ApiKey:
         self._digests = [_digest(key.encode()) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._knows(_given(scope)):
+        if scope["type"] not in ("http", "websocket") or scope["path"] in OPEN_PATHS or self._knows(_given(scope)):
             await self._app(scope, receive, send)
             return
         detail = "no API key, or a wrong one: send the header 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
@@ -73,7 +78,17 @@ def _given(scope: Scope) -> bytes:
             return bytes(value)
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             return bytes(value[7:].strip())
+    for subprotocol in scope.get("subprotocols", ()):
+        if subprotocol.startswith(KEY_PREFIX):
+            return _from_base64url(subprotocol.removeprefix(KEY_PREFIX))
     return b""
+
+
+def _from_base64url(text: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return b""
 
 
 def _digest(key: bytes) -> bytes:

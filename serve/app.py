@@ -13,9 +13,11 @@ from serve.answers.responses import segment_responses
 from serve.answers.several import NOTES_HEADER, pack
 from serve.class_choice import chosen_classes
 from serve.direct_route import DirectRoute
+from serve.live.endpoint import add_live
 from serve.model_card import ModelCard, card_of
 from serve.model_choice import chosen_model
 from serve.models import Model
+from serve.page import add_page
 from serve.pipeline import Order
 from serve.problem import PROBLEM_RESPONSES, ProblemError, answer_problems, problem_of
 from serve.segmentation import AnswerOptions, Encoded
@@ -64,7 +66,9 @@ def create_app(service: Service) -> FastAPI:
         app.add_api_route(path, endpoint, responses={503: PROBLEM_RESPONSES[503]})
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     app.add_api_route("/metrics", metrics, response_class=Response)
+    add_live(app, service)
     add_video(app, service)
+    add_page(app)
     answer_problems(app)
     app.openapi()  # kept; it takes longer than any request may hold up the others
     return app

@@ -41,9 +41,13 @@ class ConnectionLimits:
     """Seconds for a client to take 64 KiB of its answer, and to send the rest of a body that was answered before."""
 
 
-def connection_class(limits: ConnectionLimits, refused: Refused | None = None) -> type[asyncio.Protocol]:
-    """The protocol for uvicorn's ``http=``."""
-    return cast(type[asyncio.Protocol], functools.partial(Connection, limits=limits, refused=refused))
+def connection_class(
+    limits: ConnectionLimits, refused: Refused | None = None, websocket_path: str | None = None
+) -> type[asyncio.Protocol]:
+    """The protocol for uvicorn's ``http=``. Another one can be asked for at ``websocket_path`` only, and only that."""
+    path = None if websocket_path is None else websocket_path.encode()
+    made = functools.partial(Connection, limits=limits, refused=refused, websocket_path=path)
+    return cast(type[asyncio.Protocol], made)
 
 
 class Connection(HttpToolsProtocol):
@@ -52,8 +56,17 @@ class Connection(HttpToolsProtocol):
     A client that closes its sending side has left: a closed connection gives no other sign.
     """
 
-    def __init__(self, *arguments: Any, limits: ConnectionLimits, refused: Refused | None, **keywords: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        limits: ConnectionLimits,
+        refused: Refused | None,
+        websocket_path: bytes | None,
+        **keywords: Any,
+    ) -> None:
         super().__init__(*arguments, **keywords)
+        self.url = b""
+        self._websocket_path = websocket_path
         self.timeout_keep_alive = cast(int, limits.idle_s)  # seconds for `call_later`, which takes a float
         self._limits = limits
         self._refused = refused
@@ -82,7 +95,8 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing() or "linger" in self._timers:
             return
         if self._in_head:
-            data = _without_upgrade(data)
+            if not self._asks_for_websocket(data):
+                data = _without_upgrade(data)
             if "head" not in self._timers:
                 self._start("head", self._limits.head_s, self._head_is_slow)
         self._fruitless_bytes += len(data)
@@ -110,12 +124,20 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_PIPELINED:
             detail = f"more than {_MOST_PIPELINED} requests wait on this connection"
             self._object(HTTPException(400, detail), "pipelined")
-        if self.parser.should_upgrade():  # the parser would take the body for the next request
+        if (
+            self.parser.should_upgrade() and not self._opens_websocket()
+        ):  # the parser would take the body for the next request
             self._object(HTTPException(400, "no other protocol here: send no Upgrade"), "not-http")
         self._in_head = False
         self._fruitless_bytes = 0
         self._cancel("head")
         super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on the connection is another protocol's."""
+        for name in list(self._timers):
+            self._cancel(name)
+        super().handle_websocket_upgrade()
 
     def on_body(self, body: bytes) -> None:
         self._fruitless_bytes = 0
@@ -123,6 +145,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
+        if not self.parser.should_upgrade():
+            self.url = b""
         self._fruitless_bytes = 0
         super().on_message_complete()
         if "rest" in self._timers:  # the answer was there before, and the data just received ended the idle time
@@ -157,6 +181,17 @@ class Connection(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self._watch_reader()
         super().timeout_keep_alive_handler()
+
+    def _asks_for_websocket(self, data: bytes) -> bool:
+        """Whether this is the head of a request for the path that has one, as far as it has come."""
+        line = b"GET " + self.url + data if self.url else data
+        asked, _, _ = line.removeprefix(b"GET ").partition(b" ")
+        return line.startswith(b"GET ") and asked.partition(b"?")[0] == self._websocket_path
+
+    def _opens_websocket(self) -> bool:
+        is_first = self.cycle is None or self.cycle.response_complete
+        alone = self.parser.get_method() == b"GET" and is_first and not self.pipeline
+        return alone and self.url.partition(b"?")[0] == self._websocket_path and self._should_upgrade()
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

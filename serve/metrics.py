@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from serve.board.board import Board
 from serve.board.gauges import BoardGauges, Merged
@@ -28,6 +29,7 @@ class State(NamedTuple):
 
     queued: int
     in_flight: int
+    live: int
     ready: bool
 
 
@@ -61,6 +63,9 @@ class Metrics:
         self._stage_s = histogram("stage_seconds", "stages of answered requests", _SECONDS, "model", "stage")
         self._batch_images = histogram("batch_images", "images the network sees together", _IMAGES, "model")
         self._engine_s = histogram("engine_seconds", "the engine on one batch", _SECONDS, "model")
+        self._live_frames = counter("live_frames", "frames of live viewers by outcome", "model", "outcome")
+        self._live_stage_s = histogram("live_stage_seconds", "stages of live frames", _SECONDS, "model", "stage")
+        self._live = gauge("live_viewers", "live viewers connected", "livesum")
         self._queued = gauge("queue_images", "images that wait for the engine", "livesum")
         self._in_flight = gauge("requests_in_flight", "requests admitted and not answered", "livesum")
         self._ready = gauge("ready_processes", "processes that take requests", "livesum")
@@ -71,12 +76,23 @@ class Metrics:
     def request(self, model: str, status: int, seconds: float) -> None:
         """A request has ended. ``model`` must be one that is served, or empty: every value is a series of its own."""
         self._requests.labels(model, str(status)).inc()
-        self._request_s.labels(model).observe(seconds)
+        if status != HTTPStatus.SWITCHING_PROTOCOLS:  # a viewer stays as long as it likes
+            self._request_s.labels(model).observe(seconds)
 
     def stages(self, model: str, times: StageTimes) -> None:
         """The stages of an answered request."""
         for stage, ms in times.items():
             self._stage_s.labels(model, stage).observe(ms / 1e3)
+
+    def live_frame(self, model: str, times: StageTimes) -> None:
+        """A frame of a live viewer was answered."""
+        self._live_frames.labels(model, "answered").inc()
+        for stage, ms in times.items():
+            self._live_stage_s.labels(model, stage).observe(ms / 1e3)
+
+    def live_lost(self, model: str, outcome: Literal["superseded", "failed"], frames: int) -> None:
+        """So many frames of a live viewer got no mask."""
+        self._live_frames.labels(model, outcome).inc(frames)
 
     def batch(self, model: str, images: int, seconds: float) -> None:
         """The engine has run on so many images, in so many seconds."""
@@ -104,6 +120,7 @@ class Metrics:
             state = self._state()
             self._queued.set(state.queued)
             self._in_flight.set(state.in_flight)
+            self._live.set(state.live)
             self._ready.set(state.ready)
         if (resident := _resident_bytes()) is not None:
             self._memory.set(resident)

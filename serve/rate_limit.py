@@ -18,7 +18,8 @@ class RateLimit:
     """Middleware: 429 with Retry-After for an address that asks more than ``per_second``, after ``burst`` at once.
 
     Bounds are of this process. The longest silent of 10 000 addresses is forgotten for a new one. An IPv6 client is its
-    /64 network, since it can take any address in it. The health checks are not counted.
+    /64 network, since it can take any address in it. The health checks are not counted, and of a live viewer only the
+    opening.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, at which time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
         wait_s = self.take(_network(scope))

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 HEADER = "X-Request-ID"
 
 _SANE = re.compile(rb"[\x21-\x7e]{1,128}")
+_HEADS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 _NAME = HEADER.lower().encode()
 
 
@@ -21,14 +22,14 @@ class RequestId:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         request_id = _given(scope) or uuid.uuid4().hex.encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in _HEADS:
                 message["headers"] = [*message.get("headers", ()), (_NAME, request_id)]
             await send(message)
 

@@ -19,11 +19,8 @@ class Sending(Response):
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         size = len(self.body)
-        self._admission.unsent_bytes += size
-        try:
+        with self._admission.unsent(size):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             for start in range(0, size, _PIECE):
                 piece = bytes(self.body[start : start + _PIECE])
                 await send({"type": "http.response.body", "body": piece, "more_body": start + _PIECE < size})
-        finally:
-            self._admission.unsent_bytes -= size

@@ -16,6 +16,8 @@ from serve.app import create_app
 from serve.connections import ConnectionLimits, connection_class
 from serve.draining import Draining, DrainingServer
 from serve.extras import installed
+from serve.live.connection import LiveConnection
+from serve.live.endpoint import PATH
 from serve.metrics import Metrics
 from serve.rate_limit import RateLimit
 from serve.request_id import RequestId
@@ -119,12 +121,14 @@ def _configuration(service: Service, tracers: "TracerProvider | None") -> uvicor
     limits = ConnectionLimits(connections=settings.max_connections, head_s=settings.head_timeout_s)
     return uvicorn.Config(
         _stack(service, tracers),
-        http=connection_class(limits, service.metrics.refused),
+        http=connection_class(limits, service.metrics.refused, PATH),
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        ws="none",
+        ws=LiveConnection,
+        ws_max_size=settings.max_upload_bytes,
+        ws_per_message_deflate=False,  # pictures and masks are compressed as they are
         proxy_headers=False,  # whoever asks could say to be another client
         backlog=_BACKLOG,
         timeout_graceful_shutdown=grace_s(settings),

@@ -4,8 +4,10 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,7 +50,9 @@ class Service:
         self.admission = Admission(settings, metrics.refused)
         self._workers = settings.workers or max(available_cores(), 2 * self._largest_batch())
         self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="segment")
-        metrics.watch(lambda: State(self.waiting, self.admission.requests, self.ready))
+        # As many again: where both have more than they can do, requests and live viewers share the networks evenly.
+        self._live_threads = ThreadPoolExecutor(self._workers, thread_name_prefix="live")
+        metrics.watch(lambda: State(self.waiting, self.admission.requests, self.admission.streams, self.ready))
 
     def _largest_batch(self) -> int:
         return max(self.models[name].pipeline.batcher.max_batch for name in self.models)
@@ -101,6 +105,28 @@ class Service:
             self.admission.take(len(uploads))
             return await self._work(request, model, uploads, order)
 
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Around a live viewer's connection; `ProblemError` (503) if it cannot be taken."""
+        if self.unready is not None or self.draining:
+            raise self.admission.refusal("not-ready", self.unready or "the server is about to end")
+        with self.admission.stream():
+            yield
+
+    async def on_frame(self, model: Model, work: Callable[[], T]) -> T | Exception:
+        """What ``work`` gives of a live frame, in a thread, or what is wrong with the frame; see `on_one_image`.
+
+        The thread has the model to itself: the viewer may leave before it ends.
+        """
+        self.models.hold(model)
+        self.admission.join(1)
+        work_in_thread = partial(self._with_model, model, work)
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._live_threads, work_in_thread))
+
+    async def in_live_thread(self, work: Callable[[], T]) -> T:
+        """The result of what is to be done for a live viewer besides the network."""
+        return await asyncio.get_running_loop().run_in_executor(self._live_threads, work)
+
     async def in_thread(self, work: Callable[[], T]) -> T:
         """The result of what would hold up the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -108,6 +134,7 @@ class Service:
     def close(self) -> None:
         """End the worker threads, when their work is done."""
         self._threads.shutdown()
+        self._live_threads.shutdown()
 
     async def _work(
         self, request: Request, model: Model, uploads: list[bytes], order: Order
@@ -159,13 +186,17 @@ class Service:
     def _answer(self, model: Model, data: bytes, order: Order, ticket: Ticket, max_pixels: int) -> Encoded | Exception:
         """In a thread: one image's answer, or what is wrong with that image."""
         start = time.perf_counter()
-        try:
-            encoded = self.on_one_image(model, lambda: model.pipeline.answer(data, order, ticket, max_pixels))
-        finally:
-            self.models.release(model)
+        encoded = self._with_model(model, lambda: model.pipeline.answer(data, order, ticket, max_pixels))
         if isinstance(encoded, Encoded):
             encoded.times["queue"] += max(0.0, (start - ticket.since) * 1e3)
         return encoded
+
+    def _with_model(self, model: Model, work: Callable[[], T]) -> T | Exception:
+        """In a thread that holds the model."""
+        try:
+            return self.on_one_image(model, work)
+        finally:
+            self.models.release(model)
 
     def on_one_image(self, model: Model, work: Callable[[], T]) -> T | Exception:
         """In a thread: what ``work`` gives for an image that admission counts, or what is wrong with that image.

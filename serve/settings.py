@@ -96,6 +96,10 @@ class Limits(BaseSettings):
         default=10.0, gt=0, description="time for the head of a request to arrive, in seconds; then the line is cut"
     )
     max_connections: int = Field(default=1024, gt=0, description="open connections; one more is closed at once")
+    max_live: int = Field(default=8, ge=0, description="live viewers at once; one more is answered 503; 0: none")
+    live_idle_s: float = Field(
+        default=30.0, gt=0, description="time between two frames of a live viewer, in seconds; then it is closed"
+    )
     rate: float = Field(
         default=0.0, ge=0, description="requests a second of one client address; more is answered 429; 0: any number"
     )

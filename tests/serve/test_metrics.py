@@ -17,7 +17,7 @@ PROCESS = """
 import sys
 from serve.metrics import Metrics, State
 metrics = Metrics()
-metrics.watch(lambda: State(queued=2, in_flight=3, ready=True))
+metrics.watch(lambda: State(queued=2, in_flight=3, live=1, ready=True))
 metrics.model("streets", "onnxruntime", "cpu", "fp32", "abc")
 for _ in range(int(sys.argv[1])):
     metrics.request("streets", 200, 0.02)
@@ -90,13 +90,13 @@ def test_stages_are_seconds_and_batches_are_images(metrics: Metrics) -> None:
 
 
 def test_gauges_are_of_the_moment(metrics: Metrics) -> None:
-    state = State(queued=4, in_flight=9, ready=True)
+    state = State(queued=4, in_flight=9, live=2, ready=True)
     metrics.watch(lambda: state)
     found = scraped(metrics)
     assert found["segdistill_queue_images[]"] == 4
     assert found["segdistill_requests_in_flight[]"] == 9
     assert found["segdistill_ready_processes[]"] == 1
-    state = State(queued=0, in_flight=0, ready=False)
+    state = State(queued=0, in_flight=0, live=0, ready=False)
     found = scraped(metrics)
     assert found["segdistill_queue_images[]"] == found["segdistill_ready_processes[]"] == 0
 

@@ -1,0 +1,1 @@
+"""Video from a camera, frame by frame, over a WebSocket."""
