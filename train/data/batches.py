@@ -144,12 +144,19 @@ class _Augmented(data.Dataset[Any]):
         for index in stream.candidates(own):
             try:
                 sample = stream.dataset[index]
-                crop = self._crop(stream, index, sample, _mix(self._seed, position))
+                crop = self._crop(stream, index, sample, self._augmentation(stream, index, own, position))
             except UserError as error:
                 errors.append(error)
             else:
                 return _Drawn(crop, [str(error) for error in errors], sample.labelled, self._mixture.has_labels)
         return errors[0]  # raised in a worker it would arrive wrapped in that worker's traceback
+
+    def _augmentation(self, stream: Stream, index: int, own: int, position: int) -> int:
+        """The seed of it: of this position, or of one of so many of the image, a different one in the next epoch."""
+        variants = self._transform.variants
+        if not variants:
+            return _mix(self._seed, position)
+        return _mix(self._seed, index, own // len(stream.dataset) % variants)
 
     def _crop(self, stream: Stream, index: int, sample: Sample, seed: int) -> Crop:
         if stream.neighbours is None:
@@ -157,8 +164,8 @@ class _Augmented(data.Dataset[Any]):
         return self._transform(sample, seed, stream.neighbours.of(index, sample, seed))
 
 
-def _mix(seed: int, position: int) -> int:
-    return int(np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)[0] >> 1)
+def _mix(seed: int, *place: int) -> int:
+    return int(np.random.SeedSequence((seed, *place)).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _collate(samples: list[_Drawn | UserError]) -> Batch | UserError:

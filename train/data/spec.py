@@ -113,6 +113,11 @@ class DatasetSpec(BaseModel):
         default_factory=HuggingFaceSpec, description="dataset and columns of the layout `hugging_face`"
     )
 
+    @property
+    def taught(self) -> bool:
+        """Whether no image has a label, so that a teacher says what is right."""
+        return self.layout == "unlabelled"
+
     @model_validator(mode="before")
     @classmethod
     def _no_labels_meant(cls, given: Any) -> Any:
@@ -131,6 +136,9 @@ class AugmentSpec(BaseModel):
     brightness: float = Field(default=0.3, ge=0, description="largest relative change")
     contrast: float = Field(default=0.3, ge=0, description="largest relative change")
     saturation: float = Field(default=0.3, ge=0, description="largest relative change")
+    variants: int = Field(
+        default=0, ge=0, description="augmentations of an image, which come again in turn; 0: a new one each time"
+    )
 
 
 class JitterSpec(BaseModel):

@@ -33,6 +33,7 @@ class TrainTransform:
 
     def __init__(self, config: DataConfig) -> None:
         self._transform = v2.Compose(_transforms(config.size, config.crop or config.size, config.augment))
+        self.variants = config.augment.variants
 
     def __call__(self, sample: Sample, seed: int, neighbour: Neighbour | None = None) -> Crop:
         """A crop; image and label are the same with a neighbour and without."""
