@@ -26,8 +26,9 @@ class ApiKey:
 
     A WebSocket may bring it as a subprotocol, `KEY_PREFIX` and the key in base64url: browsers send no headers with one.
 
-    `OPEN_PATHS` stay open: an orchestrator's probes, and the page, which asks for the key itself. Keys are kept and compared as digests, each with every one, so
-    that the time taken tells neither a key's length nor how much of it was right.
+    `OPEN_PATHS` stay open: an orchestrator's probes, and the page, which asks for the key itself. Keys are kept and
+    compared as digests, each with every one, so that the time taken tells neither a key's length nor how much of it
+    was right.
     """
 
     def __init__(self, app: ASGIApp, keys: frozenset[str]) -> None:

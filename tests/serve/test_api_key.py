@@ -48,10 +48,11 @@ def test_anything_else_is_401(client: httpx.Client, headers: dict[str, str]) -> 
     assert "0123456789" not in answer.text
 
 
-def test_probes_need_no_key_and_nothing_looks_like_one(client: httpx.Client) -> None:
-    assert client.get("/healthz").text == client.get("/readyz").text == "in"
-    for path in ("/healthz/", "//healthz", "/healthz/../segment", "/%68ealthz/x"):
-        assert client.get(path).status_code == 401, path
+def test_probes_and_the_page_need_no_key_and_nothing_looks_like_them(client: httpx.Client) -> None:
+    for path in ("/healthz", "/readyz", "/", "/page/main.js"):
+        assert client.get(path).text == "in"
+    for path in ("/healthz/", "//healthz", "/healthz/../segment", "/%68ealthz/x", "/page/", "/page/../segment", "//"):
+        assert client.get(f"{client.base_url}{path}").status_code == 401, path
 
 
 def test_keys_come_from_a_file_and_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
