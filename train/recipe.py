@@ -51,6 +51,8 @@ def train(config: RunConfig) -> RunDirectory:
             is_best = False
             if state.step % loop.eval_every == 0 or finished:
                 is_best = _evaluate(session, progress, journal)
+                if session.teacher_cache is not None:
+                    progress.say(session.teacher_cache.line())
             if state.step % loop.save_every == 0 or is_best or finished or stopped:
                 _save(session, ["best", "last"] if is_best else ["last"])
             if stopped:

@@ -31,6 +31,7 @@ from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.resumption import Resumption, resume
 from train.run_directory import RunDirectory, open_run
+from train.teachers.cache import TeacherCache, check_cache, open_cache
 from train.teachers.class_map import without_unknown
 from train.teachers.contract import LoadedTeacher
 from train.teachers.loading import load_teacher
@@ -62,7 +63,18 @@ class Session:
     @cached_property
     def teaching(self) -> SegmentationNetwork | None:
         """The teacher, as a step runs it."""
-        return None if self.teacher is None else self._as_run(self.teacher)
+        if self.teacher is None or self.config.teacher is None:
+            return None
+        settings, network = self.config.teacher, self._as_run(self.teacher)
+        if settings.cache is None:
+            return network
+        arithmetic = str(self.precision.of_teacher(settings.precision))
+        return open_cache(network, settings, settings.cache, self.train_set.classes, arithmetic)
+
+    @property
+    def teacher_cache(self) -> TeacherCache | None:
+        """What the teacher said, where it is kept."""
+        return self.teaching if isinstance(self.teaching, TeacherCache) else None
 
     def _as_run(self, network: SegmentationNetwork) -> SegmentationNetwork:
         return cast(SegmentationNetwork, torch.compile(network)) if self.config.loop.compile else network
@@ -201,6 +213,7 @@ def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
 def _load_teacher(config: RunConfig, dataset: Dataset) -> LoadedTeacher | None:
     if config.teacher is None:
         return None
+    check_cache(config.teacher.cache, config.data.augment.variants)
     loaded = load_teacher(config.teacher, dataset.classes, dataset.name)
     if processes.is_first():
         for note in loaded.notes:

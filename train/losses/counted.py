@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from kernels.precision import accumulable
+from kernels.valid import IGNORE_INDEX
 from train.losses.contract import LossConfig, Views, label_of
 from train.models.taps import Taps
 
@@ -19,8 +21,11 @@ def counted(views: Views, config: LossConfig, confidence: float) -> Views:
         confidence: where an image has no label, only pixels count to which the teacher gives one class at least this
             probability; 0: all do.
     """
-    if views.valid is None or config.needs.labels:
+    if views.valid is None:
         return views
+    if config.needs.labels:
+        # Of classes that the teacher does not know it can teach nothing.
+        return replace(views, label=_where(views.valid, views.label)) if config.needs.teacher else views
 
     def of(valid: Tensor, teacher: Taps | None) -> Tensor:
         if views.labelled is None:
@@ -37,6 +42,10 @@ def counted(views: Views, config: LossConfig, confidence: float) -> Views:
         neighbour = replace(neighbour, valid=of(neighbour.valid, neighbour.teacher))
     valid = of(views.valid, views.teacher)
     return replace(views, label=label_of(valid), valid=valid, neighbour=neighbour)
+
+
+def _where(valid: Tensor, label: Tensor | None) -> Tensor | None:
+    return None if label is None else torch.where(valid, label, IGNORE_INDEX)
 
 
 def _confidence(logits: Tensor, like: Tensor) -> Tensor:
