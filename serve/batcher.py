@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from serve.engines.protocol import DeviceError, Engine, Outputs
 from serve.ticket import Dropped, Ticket
 from train.errors import UserError
+
+OfLogits: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+"""Logits ``(C, h, w)`` of one image to its class ids, in place of the engine."""
 
 
 class InferenceError(Exception):
@@ -44,6 +48,7 @@ class _Item:
     image: NDArray[np.uint8]
     confidence: bool
     ticket: Ticket
+    of_logits: OfLogits | None
     since: float = field(default_factory=time.perf_counter)
     wake: threading.Event = field(default_factory=threading.Event)
     leads: bool = False
@@ -100,7 +105,18 @@ class Batcher:
                 self._coming -= 1
                 self._changed.notify_all()
 
-    def infer(self, image: NDArray[np.uint8], ticket: Ticket, confidence: bool = False) -> Inference:
+    @property
+    def gives_logits(self) -> bool:
+        """Whether `infer` can be asked for what is made ``of_logits``."""
+        return self._engine.logits is not None
+
+    def infer(
+        self,
+        image: NDArray[np.uint8],
+        ticket: Ticket,
+        confidence: bool = False,
+        of_logits: OfLogits | None = None,
+    ) -> Inference:
         """RGB ``(1, h, w, 3)`` to its class ids, alone or with those of other threads.
 
         Raises:
@@ -109,7 +125,7 @@ class Batcher:
                 that it fails alone.
             UserError: as the engine raised it; `DeviceError` and `NoMemory` are for the whole batch.
         """
-        item = _Item(image, confidence, ticket)
+        item = _Item(image, confidence, ticket, of_logits)
         with self._lock:
             self._waiting.append(item)
             self._changed.notify_all()
@@ -150,6 +166,9 @@ class Batcher:
             while self._waiting and len(batch) < self.max_batch:
                 item = self._waiting.pop(0)
                 if item.ticket.valid:
+                    if batch and (item.of_logits is None) != (batch[0].of_logits is None):
+                        self._waiting.insert(0, item)
+                        break
                     batch.append(item)
                 else:
                     item.finish(Dropped())
@@ -188,6 +207,9 @@ class Batcher:
 
     def _infer(self, batch: list[_Item]) -> Outputs:
         images = batch[0].image if len(batch) == 1 else np.concatenate([item.image for item in batch])
+        if batch[0].of_logits is not None and self._engine.logits is not None:
+            pairs = zip(batch, self._engine.logits(images), strict=True)
+            return Outputs(np.stack([item.of_logits(logits) for item, logits in pairs if item.of_logits]), None)
         return self._engine.infer(images, any(item.confidence for item in batch))
 
 

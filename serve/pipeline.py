@@ -1,6 +1,7 @@
 """From the bytes of an image to the bytes of its answer, every stage timed."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import cv2
@@ -79,10 +80,11 @@ class Pipeline:
     ) -> Segmentation:
         """Class ids at the size that was ordered; with ``smoothing`` as those of the next frame of its stream."""
         decoded, batch, times = prepared.decoded, prepared.batch, prepared.times
-        inference = self.batcher.infer(batch, ticket, order.options.confidence)
+        of_logits = partial(smoothing.of_logits, image=batch[0]) if smoothing and self.batcher.gives_logits else None
+        inference = self.batcher.infer(batch, ticket, order.options.confidence, of_logits)
         times.update(queue=inference.queue_ms, inference=inference.inference_ms)
         with times.measure("postprocess"):
-            ids = inference.ids if smoothing is None else smoothing(inference.ids)
+            ids = smoothing.of_ids(inference.ids, batch[0]) if smoothing and of_logits is None else inference.ids
             ids = _only(ids, order.options.classes, self.manifest.ignore_index)
             pixels, confidence = batch[0], inference.confidence
             if order.size == "source":

@@ -39,7 +39,12 @@ class CutSession:
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """RGB ``(N, h, w, 3)`` to class ids ``(N, h, w)``; `UserError` if a side is no multiple of the stride."""
+        return np.stack([class_map(planes, self._scale) for planes in self.logits(images)])
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """RGB ``(N, h, w, 3)`` to logits ``(N, C, h / scale, w / scale)``; `UserError` as above."""
+        logits: NDArray[np.float32]
         (logits,) = self._session.run([self._logits], {self._input: images})
         if images.shape[1:3] != (self._scale * logits.shape[2], self._scale * logits.shape[3]):
             raise UserError(f"the network takes no images of {images.shape[1]}x{images.shape[2]} (height x width)")
-        return np.stack([class_map(planes, self._scale) for planes in logits])
+        return logits

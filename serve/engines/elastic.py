@@ -1,12 +1,13 @@
 """All threads for a lone inference, one for each of several at once."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serve.engines.protocol import Engine, Outputs
+from serve.engines.protocol import Engine, Logits, Outputs
 
 
 class ElasticEngine:
@@ -27,13 +28,28 @@ class ElasticEngine:
         self.runtime, self.device, self.threads = wide.runtime, wide.device, wide.threads
         self.largest_batch, self.prepares_shapes = wide.largest_batch, wide.prepares_shapes
 
+    @property
+    def logits(self) -> Logits | None:
+        """Of the two, where they give them."""
+        return None if self._wide.logits is None else self._logits
+
     def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
         """RGB ``(N, h, w, 3)`` to class ids."""
+        with self._fitting() as engine:
+            return engine.infer(images, confidence)
+
+    def _logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self._fitting() as engine:
+            assert engine.logits is not None
+            return engine.logits(images)
+
+    @contextmanager
+    def _fitting(self) -> Iterator[Engine]:
         with self._lock:
             engine = self._narrow if self._running or self.crowded() else self._wide
             self._running += 1
         try:
-            return engine.infer(images, confidence)
+            yield engine
         finally:
             with self._lock:
                 self._running -= 1

@@ -58,6 +58,7 @@ class OnnxRuntimeEngine:
             self._cut = CutSession.open(path, manifest.input, threads, configuration)
         if self._cut is not None:
             self._session = None  # its weights would be in memory a second time
+        self.logits = None if self._cut is None else self._cut.logits
 
     def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
         """RGB ``(N, h, w, 3)`` to class ids."""
@@ -76,7 +77,7 @@ class OnnxRuntimeEngine:
 
     def close(self) -> None:
         """Free the session."""
-        self._session = self._bound = self._cut = None
+        self._session = self._bound = self._cut = self.logits = None
 
     def _run(self, names: list[str], images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         if self._cut is not None:

@@ -27,6 +27,7 @@ class OpenVinoEngine:
     name = "openvino"
     device = "cpu"
     prepares_shapes = True
+    logits = None
 
     def __init__(self, bundle: Bundle, role: str, threads: int = 1) -> None:
         library, record, spec = load_openvino(), bundle.record(role), bundle.manifest.input

@@ -1,6 +1,7 @@
 """What runs the network, whatever its library."""
 
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,10 @@ from export.manifest import Precision
 from train.errors import UserError
 
 EngineName = Literal["auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt"]
+
+
+Logits: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""RGB ``(N, h, w, 3)`` to logits ``(N, C, h / s, w / s)``."""
 
 
 class DeviceError(UserError):
@@ -50,6 +55,11 @@ class Engine(Protocol):
     """Images of one inference at most; None: any number."""
     prepares_shapes: bool
     """Whether the first batch of a size takes much longer than the next one."""
+
+    @property
+    def logits(self) -> Logits | None:
+        """As `infer`, up to the logits before the upsampling; None: they cannot be had."""
+        ...
 
     def infer(self, images: NDArray[np.uint8], confidence: bool = False) -> Outputs:
         """RGB ``(N, h, w, 3)`` to class ids.

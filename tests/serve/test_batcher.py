@@ -40,6 +40,14 @@ class Gate:
         return Outputs(ids, ids + 1 if confidence else None)
 
 
+class LogitsGate(Gate):
+    """Its logits are the images."""
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        self.infer(images)
+        return images.transpose(0, 3, 1, 2).astype(np.float32)
+
+
 def image(value: int) -> np.ndarray:
     return np.full((1, 2, 3, 3), value, np.uint8)
 
@@ -206,3 +214,19 @@ def test_the_engines_largest_batch_holds():
     engine = Gate(is_open=True)
     engine.largest_batch = 1
     assert Batcher(engine, max_batch=8).max_batch == 1
+
+
+def test_what_is_made_of_logits_goes_in_by_itself(pool):
+    engine = LogitsGate()
+    batcher = Batcher(engine, max_batch=8)
+    assert batcher.gives_logits
+    first = pool.submit(batcher.infer, image(1), Ticket(30))
+    assert engine.entered.acquire(timeout=10)
+    rest = start(pool, batcher, [2, 3])
+    doubled = pool.submit(batcher.infer, image(4), Ticket(30), False, lambda logits: (2 * logits[0]).astype(np.uint8))
+    while batcher.waiting < 3:
+        time.sleep(0.001)
+    last = start(pool, batcher, [5])
+    engine.let(4)
+    assert [int(future.result(10).ids[0, 0]) for future in [first, *rest, doubled, *last]] == [1, 2, 3, 8, 5]
+    assert engine.batches == [[1], [2, 3], [4], [5]]

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.manifest import InputSpec
 from export.session import open_session
+from serve.engines.class_map import class_map
 from serve.engines.cut_session import CutSession
 from serve.engines.graph_cut import cut_at_logits
 from train.errors import UserError
@@ -53,6 +54,14 @@ def test_it_gives_the_whole_graphs_class_maps(tmp_path):
     whole = open_session(tmp_path / "model.onnx", 1, ["CPUExecutionProvider"])
     images = np.random.default_rng(1).integers(0, 256, (5, HEIGHT, WIDTH, 3), dtype=np.uint8)
     np.testing.assert_array_equal(cut.run(images), whole.run(["mask"], {"image": images})[0])
+
+
+def test_its_logits_are_what_its_class_maps_are_made_of(tmp_path):
+    cut = opened(tmp_path, network())
+    images = np.random.default_rng(1).integers(0, 256, (2, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    logits = cut.logits(images)
+    assert logits.shape == (2, CLASSES, HEIGHT // SCALE, WIDTH // SCALE)
+    np.testing.assert_array_equal(np.stack([class_map(planes, SCALE) for planes in logits]), cut.run(images))
 
 
 def test_the_cut_graph_keeps_what_the_logits_need_and_the_rest_of_the_file():

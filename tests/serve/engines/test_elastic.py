@@ -95,3 +95,14 @@ def test_a_bundle_on_several_threads_is_elastic_and_on_one_it_is_not(bundle):
     elastic = open_engine(loaded, "onnxruntime", 2).engine
     assert isinstance(elastic, ElasticEngine)
     assert elastic.threads == 2
+
+
+def test_logits_come_from_the_same_one_and_are_there_only_where_both_have_them(both):
+    wide, narrow = both
+    wide.logits = narrow.logits = None
+    assert ElasticEngine(wide, narrow).logits is None
+    wide.logits, narrow.logits = (lambda images: images + 1), (lambda images: images + 2)
+    engine = ElasticEngine(wide, narrow)
+    assert (engine.logits(IMAGE) == 1).all()
+    engine.crowded = lambda: True
+    assert (engine.logits(IMAGE) == 2).all()
