@@ -118,6 +118,8 @@ def _picture(container: InputContainer) -> VideoStream:
     """The first stream that moves: a cover picture is none."""
     streams = container.streams.video
     stream = next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
+    if not len(container.streams):
+        raise VideoError("the video is damaged or cut off (nothing is in it): give it whole")
     if stream is None:
         raise UnknownVideoError("the file has no moving picture: give one with a video stream")
     context = stream.codec_context

@@ -18,5 +18,5 @@ class VideoWanted(BaseModel):
     overlay: bool = Field(default=False, description="the classes' colours over each frame, not the class maps")
     every: int = Field(default=1, ge=1, description="each n-th frame is segmented, the others are passed over")
     smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="against flicker: how long a pixel keeps its class; 0: off"
+        default=0.0, ge=0, le=1, description="against flicker: how much the frames before weigh; 0: off"
     )

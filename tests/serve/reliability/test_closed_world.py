@@ -11,6 +11,7 @@ import pytest
 
 from tests.serve.conftest import ROOT, ServerProcess
 from tests.serve.reliability.conftest import wait_until
+from tests.serve.video.clips import clip, sound_only
 
 CLIENTS = ("serve.benchmark", "serve.client", "serve.demo", "serve.telemetry")
 """What makes connections because its user asked for it; no server is in them, and none imports them by itself."""
@@ -123,6 +124,15 @@ def test_requests_of_every_kind_touch_nothing(audit: Audit, encode: Callable[...
                 client.post("/segment", content=data, headers={"Accept": form})
             client.post("/segment?overlay=true", content=data, headers={"Accept": "image/jpeg"})
             client.post("/segment", files={"image": ("../../etc/passwd", data), "url": ("http://example.org", b"x")})
+        for data in (
+            clip(3),
+            sound_only(),
+            b"#EXTM3U\nfile:///etc/passwd",
+            b"ffconcat version 1.0\nfile '/etc/passwd'",
+        ):
+            for form in ("application/x-ndjson", "multipart/mixed", "video/mp4"):
+                client.post("/segment/video", content=data, headers={"Accept": form})
+            client.post("/segment/video", files={"video": ("../../etc/passwd", data)})
         for path in ("/model", "/models", "/metrics", "/openapi.json", "/healthz", "/readyz", "/absent"):
             assert client.get(path).status_code in (200, 404)
         for name in ("../../../etc/passwd", "/etc/passwd", "http://example.org/"):
