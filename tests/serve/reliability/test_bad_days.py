@@ -16,45 +16,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.serve.conftest import ROOT, ServerProcess
+from tests.serve.conftest import ROOT
+from tests.serve.load import Load
 from tests.serve.reliability.conftest import Start, wait_until
 from tests.serve.tiny_bundles import HEIGHT, WIDTH, constant, network, put
 
 
-class Load:
-    """Clients that ask without a pause, each on a connection of its own."""
-
-    def __init__(self, server: ServerProcess, image: bytes, clients: int = 8) -> None:
-        self.outcomes: Counter[int | str] = Counter()
-        self.answers: Counter[bytes] = Counter()
-        self._stop = threading.Event()
-        self._url, self._image = server.url, image
-        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
-        for thread in self._threads:
-            thread.start()
-
-    def _ask(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=20) as client:
-            while not self._stop.is_set():
-                try:
-                    answer = client.post("/segment", content=self._image)
-                except httpx.ConnectError:
-                    return
-                except httpx.TransportError as error:
-                    self.outcomes[type(error).__name__] += 1
-                    return
-                self.outcomes[answer.status_code] += 1
-                self.answers[answer.content] += answer.status_code == 200
-
-    def end(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-
 def test_sigterm_under_load_answers_every_accepted_request(start: Start, bundle: Path, picture: bytes) -> None:
     server = start(bundle, "--log-level", "error")
-    load = Load(server, picture)
+    load = Load(server.url, picture)
     wait_until(lambda: load.outcomes[200] > 50)
     code, errors = server.stop()
     load.end()
@@ -66,7 +36,7 @@ def test_sigterm_under_load_answers_every_accepted_request(start: Start, bundle:
 @pytest.mark.slow
 def test_sigterm_of_several_processes_under_load(start: Start, bundle: Path, picture: bytes) -> None:
     server = start(bundle, "--processes", "2", "--log-level", "error")
-    load = Load(server, picture)
+    load = Load(server.url, picture)
     wait_until(lambda: load.outcomes[200] > 50)
     code, errors = server.stop()
     load.end()
@@ -123,7 +93,7 @@ def test_a_bundle_is_replaced_while_it_is_served(
 ) -> None:
     served = make_bundle(tmp_path / "served", constant(0))
     server = start(served, "--reload-s", "0.1", "--log-level", "error")
-    load = Load(server, picture, clients=3)
+    load = Load(server.url, picture, clients=3)
     wait_until(lambda: len(load.answers) == 1)
     put(served, make_bundle(tmp_path / "new", constant(1)))
     wait_until(lambda: len(load.answers) == 2)
