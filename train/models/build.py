@@ -1,6 +1,8 @@
 """From a config to a network, and a network's size on paper."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +13,14 @@ from train.models.config import ModelConfig
 from train.models.ddrnet import ddrnet_23_slim
 from train.models.network import SegmentationNetwork, set_batchnorm_momentum
 from train.models.pidnet import pidnet_s
+from train.models.plain import PLANS, plain
 from train.models.smp import SmpNetwork
 
-_WHOLE = {"pidnet_s": pidnet_s, "ddrnet_23_slim": ddrnet_23_slim}
+_WHOLE: dict[str, Callable[[int], SegmentationNetwork]] = {
+    **{name: partial(plain, name) for name in PLANS},
+    "pidnet_s": pidnet_s,
+    "ddrnet_23_slim": ddrnet_23_slim,
+}
 
 
 def build_model(config: ModelConfig, classes: int) -> SegmentationNetwork:

