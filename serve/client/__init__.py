@@ -2,15 +2,30 @@
 
 try:
     import httpx  # noqa: F401
-except ModuleNotFoundError:
-    raise ModuleNotFoundError("httpx is not installed: pip install 'segdistill[client]'", name="httpx") from None
+    import websockets  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{error.name} is not installed: pip install 'segdistill[client]'", name=error.name
+    ) from None
 
 from serve.client.answer import Answer
 from serve.client.async_client import AsyncClient
-from serve.client.problem import NoAnswer, ServerProblem
+from serve.client.live_call import LiveMask
+from serve.client.problem import LiveEnded, NoAnswer, ServerProblem
 from serve.client.retries import Retries
 from serve.client.segmentation import Segmentation
 from serve.client.served_model import ServedModel
 from serve.client.sync_client import Client
 
-__all__ = ["Answer", "AsyncClient", "Client", "NoAnswer", "Retries", "Segmentation", "ServedModel", "ServerProblem"]
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "LiveEnded",
+    "LiveMask",
+    "NoAnswer",
+    "Retries",
+    "Segmentation",
+    "ServedModel",
+    "ServerProblem",
+]

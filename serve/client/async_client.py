@@ -6,8 +6,21 @@ from types import TracebackType
 import httpx
 
 from serve.client.answer import Answer, answer_of, no_answer
-from serve.client.call import RAW, Call, Classes, Size, authorization, model_call, segment_call, server_address, timeout
+from serve.client.async_live import AsyncLiveStream
+from serve.client.call import (
+    RAW,
+    Call,
+    Classes,
+    Size,
+    authorization,
+    key_of,
+    model_call,
+    segment_call,
+    server_address,
+    timeout,
+)
 from serve.client.image import ImageSource, encode, load
+from serve.client.live_call import live_call
 from serve.client.problem import NoAnswer, ServerProblem
 from serve.client.retries import Patience, Retries
 from serve.client.segmentation import Segmentation, segmentation_of
@@ -27,7 +40,8 @@ class AsyncClient:
         self._timeout_s = timeout_s
         self._retries = retries or Retries()
         self._models: dict[str | None, ServedModel] = {}
-        self._http = httpx.AsyncClient(base_url=self.url, headers=authorization(api_key), limits=httpx.Limits())
+        self._key = key_of(api_key)
+        self._http = httpx.AsyncClient(base_url=self.url, headers=authorization(self._key), limits=httpx.Limits())
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -79,6 +93,18 @@ class AsyncClient:
             confidence=confidence,
         )
         return await self._ask(call)
+
+    def live(
+        self,
+        *,
+        model: str | None = None,
+        size: Size = "network",
+        classes: Classes | None = None,
+        smoothing: float = 0.0,
+    ) -> AsyncLiveStream:
+        """Open a stream: ``async with client.live() as stream``; see `Client.live`."""
+        call = live_call(self.url, self._key, model=model, size=size, classes=classes, smoothing=smoothing)
+        return AsyncLiveStream(call, self._timeout_s)
 
     async def model(self, name: str | None = None) -> ServedModel:
         """Ask for a model's classes and palette; see `Client.model`."""

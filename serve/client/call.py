@@ -77,8 +77,8 @@ def server_address(url: str) -> httpx.URL:
     return address
 
 
-def authorization(api_key: str | None) -> dict[str, str]:
-    """The header for ``api_key``, or for the key of the environment; none where there is none.
+def key_of(api_key: str | None) -> str:
+    """``api_key``, or for None the key of the environment; empty where there is none.
 
     Raises:
         UserError: a key with characters that no header can hold.
@@ -86,4 +86,9 @@ def authorization(api_key: str | None) -> dict[str, str]:
     key = os.environ.get(API_KEY, "") if api_key is None else api_key
     if not all("!" <= character <= "~" for character in key):
         raise UserError(f"the API key has blanks or characters beyond ASCII: see ${API_KEY}")
+    return key
+
+
+def authorization(key: str) -> dict[str, str]:
+    """The header for a key; none for an empty one."""
     return {"X-API-Key": key} if key else {}

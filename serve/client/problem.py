@@ -32,3 +32,13 @@ class NoAnswer(UserError):
         """Whether there was a connection to the server."""
         self.begun = begun
         """Whether it may be at work on the request, or has answered in part: nothing of that is sent again."""
+
+
+class LiveEnded(UserError):
+    """A live stream is over."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"the live stream ended: {reason or 'without a reason'} (close code {code})")
+        self.code = code
+        """Of RFC 6455; serve/live/README.md says when the server sends which."""
+        self.reason = reason

@@ -8,8 +8,21 @@ from types import TracebackType
 import httpx
 
 from serve.client.answer import Answer, answer_of, no_answer
-from serve.client.call import RAW, Call, Classes, Size, authorization, model_call, segment_call, server_address, timeout
+from serve.client.call import (
+    RAW,
+    Call,
+    Classes,
+    Size,
+    authorization,
+    key_of,
+    model_call,
+    segment_call,
+    server_address,
+    timeout,
+)
 from serve.client.image import ImageSource, encode, load
+from serve.client.live import LiveStream
+from serve.client.live_call import live_call
 from serve.client.problem import NoAnswer, ServerProblem
 from serve.client.retries import Patience, Retries
 from serve.client.segmentation import Segmentation, segmentation_of
@@ -38,7 +51,8 @@ class Client:
         self._timeout_s = timeout_s
         self._retries = retries or Retries()
         self._models: dict[str | None, ServedModel] = {}
-        self._http = httpx.Client(base_url=self.url, headers=authorization(api_key), limits=httpx.Limits())
+        self._key = key_of(api_key)
+        self._http = httpx.Client(base_url=self.url, headers=authorization(self._key), limits=httpx.Limits())
         self._close = weakref.finalize(self, self._http.close)  # for Client(url).segment(image), which nobody closes
 
     def __enter__(self) -> "Client":
@@ -98,6 +112,25 @@ class Client:
             confidence=confidence,
         )
         return self._ask(call)
+
+    def live(
+        self,
+        *,
+        model: str | None = None,
+        size: Size = "network",
+        classes: Classes | None = None,
+        smoothing: float = 0.0,
+    ) -> LiveStream:
+        """Open a stream for the frames of a camera: ``with client.live() as stream``, ``stream.segment(frame)``.
+
+        Args:
+            model: one of the server's; None: its first.
+            size: of the class maps: ``network``, or ``source``, the frame's own.
+            classes: only these, by name or id; all other pixels have the model's ``ignore_index``.
+            smoothing: against flicker, 0 (off) to 1.
+        """
+        call = live_call(self.url, self._key, model=model, size=size, classes=classes, smoothing=smoothing)
+        return LiveStream(call, self._timeout_s)
 
     def model(self, name: str | None = None) -> ServedModel:
         """Ask for a model's classes and palette; None: of the first. `segment` does so once for each name."""

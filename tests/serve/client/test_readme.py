@@ -15,6 +15,7 @@ from tests.serve.conftest import ROOT
 
 README = Path(serve.client.__file__).with_name("README.md").read_text(encoding="utf-8")
 NODE, COMPILER = shutil.which("node"), shutil.which("g++")
+NODE_VERSION = subprocess.run([NODE, "--version"], capture_output=True, text=True).stdout.strip("v\n") if NODE else "0"
 
 
 def blocks(language):
@@ -35,8 +36,8 @@ def street(image, tmp_path):
 
 def run(server, street, command, code):
     """Run an example that speaks to the address of the README."""
-    code = code.replace("http://127.0.0.1:8000", server.url)
-    assert server.url in code
+    code = code.replace("127.0.0.1:8000", server.url.removeprefix("http://"))
+    assert server.url.removeprefix("http://") in code
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     done = subprocess.run([*command, code], cwd=street, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -50,11 +51,14 @@ def ids_from(server, street):
 
 
 def test_python(server, street):
-    one, several = blocks("python")
+    one, several, live = blocks("python")
     lines = run(server, street, [sys.executable, "-W", "error", "-c"], one).splitlines()
     assert lines[0] == "(48, 64) uint8"
     assert set(eval(lines[1])) == {"red", "green", "blue"}
     assert run(server, street, [sys.executable, "-W", "error", "-c"], several).splitlines() == [lines[1]] * 3
+    classes, *masks = run(server, street, [sys.executable, "-W", "error", "-c"], live).splitlines()
+    assert classes == "['red', 'green', 'blue']"
+    assert [line.split(" {")[0] for line in masks] == [f"{frame} (48, 64)" for frame in range(3)]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -69,10 +73,20 @@ def test_curl(server, street):
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_javascript(server, street):
-    (code,) = blocks("javascript")
+    code, _ = blocks("javascript")
     names = ["red", "green", "blue"]
     printed = run(server, street, [str(NODE), "--input-type=module", "--eval"], code)
     assert printed.split() == ["48", "64", names[ids_from(server, street)[0, 0]]]
+
+
+@pytest.mark.skipif(NODE is None or int(NODE_VERSION.split(".")[0]) < 20, reason="node 20 is not installed")
+def test_live_javascript(server, street):
+    _, code = blocks("javascript")
+    first = ["red", "green", "blue"][ids_from(server, street)[0, 0]]
+    command = [str(NODE), "--experimental-websocket", "--input-type=module", "--eval"]  # which node 22 does not need
+    printed = run(server, street, command, code)
+    masks = [f"{frame} 48 64 {first}" for frame in range(2)]
+    assert printed.splitlines() == [*masks, f"2 48 64 {first}", "closed 1005 "]
 
 
 @pytest.mark.skipif(COMPILER is None, reason="g++ is not installed")
