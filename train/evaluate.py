@@ -1,19 +1,21 @@
-"""``python -m train.evaluate RUN``: score a run or a teacher on any dataset of its classes, and show what it sees."""
+"""``python -m train.evaluate RUN``: score a run or its teacher on any dataset of its classes, and show what it sees."""
 
 import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import torch
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.table import Table
 
-from train.checkpoint import TrainedNetwork, check_classes, load_run
+from train.checkpoint import check_classes, load_run
 from train.clip_walk import ClipWalk, TemporalEvaluation
 from train.command import command
+from train.config import RunConfig
 from train.data.dataset import Dataset
 from train.data.flow.provider import choose_provider
 from train.data.open import open_dataset
@@ -23,10 +25,13 @@ from train.errors import UserError
 from train.evaluation import Prediction, predictions
 from train.metrics import ConfusionMatrix, Scores, scores
 from train.models.build import Cost, cost
+from train.models.network import SegmentationNetwork, is_opaque
 from train.pictures import comparison
 from train.precision import choose_device
 from train.progress import progress
+from train.run_directory import RunDirectory
 from train.settings import load_config
+from train.teachers.loading import load_teacher
 from train.temporal import TemporalScores
 
 
@@ -45,22 +50,22 @@ class EvaluateConfig(BaseModel):
         description="also score over time, for splits of clips: temporal consistency (TC) between frames "
         "data.neighbour.gap apart, and label flips per second where nothing moves",
     )
+    teacher: bool = Field(
+        False, description="score the teacher of the run instead; RUN may then be the config file of a training"
+    )
     data: DataConfig = Field(default_factory=DataConfig, description="the dataset; default: the run's own")
 
 
 def main() -> None:
     run, config = _arguments()
-    trained = load_run(run, config.checkpoint)
-    data = _dataset_config(trained, config)
-    dataset = open_dataset(data, config.split or data.val_split)
-    check_classes(trained, run, dataset.classes, dataset.name)
-    trained.network.to(choose_device(config.device))
-    out = config.out or run / "evaluation"
-    scored = _score(trained, dataset, data, config.temporal, out, config.pictures)
-    size = cost(trained.network, data.size)
+    device = choose_device(config.device)
+    network, dataset, data, origin = _teacher(run, config, device) if config.teacher else _trained(run, config, device)
+    out = config.out or run / ("evaluation_of_teacher" if config.teacher else "evaluation")
+    scored = _score(network, dataset, data, config.temporal, out, config.pictures)
+    size = None if is_opaque(network) else cost(network, data.size)
     Console().print(_table(dataset, scored, size))
-    record = {"run": str(run), "checkpoint": config.checkpoint, "step": trained.step, "dataset": dataset.name}
-    record |= {"images": len(dataset), "size": list(data.size), **asdict(size)}
+    record = {"run": str(run), **origin, "dataset": dataset.name}
+    record |= {"images": len(dataset), "size": list(data.size), **(asdict(size) if size else {})}
     if scored.images is not None:
         record |= asdict(scored.images)
     if scored.clips is not None:
@@ -79,10 +84,44 @@ def _arguments() -> tuple[Path, EvaluateConfig]:
     return Path(arguments[0]), load_config(EvaluateConfig, f"{program} RUN", arguments[1:])
 
 
-def _dataset_config(trained: TrainedNetwork, config: EvaluateConfig) -> DataConfig:
+class _Subject(NamedTuple):
+    """What is scored, and on what."""
+
+    network: SegmentationNetwork
+    dataset: Dataset
+    data: DataConfig
+    origin: dict[str, Any]
+
+
+def _trained(run: Path, config: EvaluateConfig, device: torch.device) -> _Subject:
+    trained = load_run(run, config.checkpoint)
+    data = _dataset_config(trained.config.data, config)
+    dataset = open_dataset(data, config.split or data.val_split)
+    check_classes(trained, run, dataset.classes, dataset.name)
+    trained.network.to(device)
+    return _Subject(trained.network, dataset, data, {"checkpoint": config.checkpoint, "step": trained.step})
+
+
+def _teacher(run: Path, config: EvaluateConfig, device: torch.device) -> _Subject:
+    if run.is_dir():
+        training = RunDirectory(run).config()
+    else:
+        training = load_config(RunConfig, "python -m train.evaluate", [str(run)])
+        if config.out is None:
+            raise UserError(f"{run}: a config has no folder for scores and pictures: say where with --out")
+    if training.teacher is None:
+        raise UserError(f"{run}: has no teacher: leave --teacher out to score the network that was trained")
+    data = _dataset_config(training.data, config)
+    dataset = open_dataset(data, config.split or data.val_split)
+    loaded = load_teacher(training.teacher, dataset.classes, dataset.name)
+    for note in loaded.notes:
+        print(note)
+    return _Subject(loaded.network.to(device), dataset, data, {"teacher": training.teacher.model_dump(mode="json")})
+
+
+def _dataset_config(own: DataConfig, config: EvaluateConfig) -> DataConfig:
     """The run's own dataset with what was given instead; another folder brings its own classes, checked later."""
     given = config.data.model_dump(exclude_unset=True)
-    own = trained.config.data
     if given.keys() & {"layout", "root"}:
         if given.get("layout") == "clips" and not (config.data.root or Path()).joinpath("classes.txt").is_file():
             given = {"classes": own.classes, "palette": own.palette, **given}  # bare videos have none of their own
@@ -100,7 +139,7 @@ class _Scored(NamedTuple):
 
 
 def _score(
-    trained: TrainedNetwork, dataset: Dataset, data: DataConfig, temporal: bool, out: Path, pictures: int
+    network: SegmentationNetwork, dataset: Dataset, data: DataConfig, temporal: bool, out: Path, pictures: int
 ) -> _Scored:
     if not (dataset.labelled or temporal):
         raise UserError(f"{dataset.name}: no labels to score against: add masks, or --temporal for scores over time")
@@ -110,7 +149,7 @@ def _score(
     over_time = TemporalEvaluation(walk, data.neighbour, len(dataset.classes)) if walk else None
     out.mkdir(parents=True, exist_ok=True)
     samples = 0
-    seen = predictions(trained.network, walk or dataset, data.size)
+    seen = predictions(network, walk or dataset, data.size)
     for number, prediction in enumerate(progress(seen, "evaluate", len(walk or dataset))):
         if walk and over_time:
             over_time.add(walk.places[number], prediction)
@@ -133,7 +172,7 @@ def _save_picture(prediction: Prediction, dataset: Dataset, out: Path) -> None:
     Image.fromarray(comparison(sample.image, masks, dataset.palette)).save(out / f"{sample.name}.png")
 
 
-def _table(dataset: Dataset, scored: _Scored, size: Cost) -> Table:
+def _table(dataset: Dataset, scored: _Scored, size: Cost | None) -> Table:
     table = Table(title=f"{dataset.name}, {len(dataset)} images", title_justify="left")
     table.add_column("score")
     table.add_column("value", justify="right")
@@ -149,8 +188,9 @@ def _table(dataset: Dataset, scored: _Scored, size: Cost) -> Table:
         table.add_row("  compared pixels", f"{scored.clips.visible:.4f}")
         table.add_row("label flips of a static pixel", "unknown" if flips is None else f"{flips:.4f} /s")
         table.add_row("  static pixels", f"{scored.clips.static:.4f}")
-    table.add_row("parameters", f"{size.parameters / 1e6:.2f} M")
-    table.add_row("MACs", f"{size.macs / 1e9:.2f} G")
+    if size is not None:
+        table.add_row("parameters", f"{size.parameters / 1e6:.2f} M")
+        table.add_row("MACs", f"{size.macs / 1e9:.2f} G")
     return table
 
 

@@ -13,7 +13,7 @@ from train.inspection import Inspection, inspect
 from train.meter import OF_THE_RUN
 from train.metrics import Scores, scores
 from train.models.build import Cost, cost
-from train.models.network import SegmentationNetwork
+from train.models.network import SegmentationNetwork, is_opaque
 from train.run_directory import RunDirectory
 
 
@@ -79,6 +79,6 @@ def summarize(
         val_set=val_set,
         size=size,
         cost=cost(network, size),
-        teacher_cost=cost(teacher, size) if teacher else None,
+        teacher_cost=cost(teacher, size) if teacher and not is_opaque(teacher) else None,
         inspection=inspect(network, val_set, size, teacher),
     )

@@ -25,6 +25,8 @@ class SegmentationNetwork(nn.Module):
     mean: Tensor
     """``(1, 3, 1, 1)``"""
     std: Tensor
+    opaque = False
+    """Whether another runtime computes its maps, so that torch cannot count what it does."""
     auxiliary: nn.Module | None
     """A head that runs in training only, and is no part of what is exported."""
 
@@ -48,6 +50,11 @@ class SegmentationNetwork(nn.Module):
     @abstractmethod
     def maps(self, image: Tensor, decoded: bool) -> dict[str, Tensor]:
         """What `Taps` holds, of normalised images ``(N, 3, H, W)``; the stages alone unless ``decoded``."""
+
+
+def is_opaque(network: nn.Module) -> bool:
+    """Whether any part of a network is computed by another runtime."""
+    return any(isinstance(part, SegmentationNetwork) and part.opaque for part in network.modules())
 
 
 def set_batchnorm_momentum(network: nn.Module, momentum: float) -> None:
