@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types unit test-slow cuda install clean
+.PHONY: demo test lint types unit test-slow cuda browser install clean
 
 demo: install
 	$(BIN)/python -m serve.demo
@@ -21,14 +21,20 @@ types: install
 # A process each: memory is measured in one, and TensorRT or OpenVINO in a process that forks is not what users run.
 SUITES := tests/kernels tests/train tests/export tests/serve tests/test_*.py
 
-unit: install
+unit: install browser
 	@for suite in $(SUITES); do echo "pytest $$suite"; $(BIN)/pytest -m "not slow" $$suite || exit 1; done
 
-test-slow: install
+test-slow: install browser
 	@for suite in $(SUITES); do echo "pytest $$suite"; $(BIN)/pytest -m slow $$suite || [ $$? -eq 5 ] || exit 1; done
 
 cuda: install
 	$(BIN)/python -m kernels.cuda.build
+
+# The tests of the page drive a real browser. Where there is none and it cannot be installed, they are skipped and say so.
+browser:
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		apt-get install -qq -y --no-install-recommends chromium fonts-liberation > /dev/null 2>&1; } || \
+		echo "no chromium here, and it could not be installed: the tests of the page are skipped"
 
 install: $(INSTALLED)
 

@@ -1,9 +1,9 @@
 // How long to wait before the next attempt.
 
 const FIRST_MS = 250;
-const LONGEST_MS = 5000;
+const LONGEST_MS = 2000;
 
-/** Doubles from a quarter of a second to five, less up to a quarter by chance, so that not all come back at once. */
+/** Doubles from a quarter of a second to two, less up to a quarter by chance, so that not all come back at once. */
 export class Backoff {
   #next = FIRST_MS;
 

@@ -39,6 +39,7 @@ async function look(open) {
 function show(source) {
   saving?.abort();
   viewer.look(source);
+  if (source?.warning) notice(source.warning);
   byId("empty").hidden = source !== null;
   byId("panes").hidden = byId("tools").hidden = source === null;
   byId("transport").hidden = source?.kind !== "film" || !source.live;
@@ -61,8 +62,7 @@ async function film(file) {
     source.listeners.add(() => { byId("seek").value = source.video.currentTime; });
     return source;
   } catch (error) {
-    queueMicrotask(() => notice(`${error.message} “Save video” has the server read it.`));
-    return { kind: "film", file, live: false, close() {} };
+    return { kind: "film", file, live: false, close() {}, warning: `${error.message} “Save video” has the server read it.` };
   }
 }
 
