@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types unit test-slow cuda browser install clean
+.PHONY: demo test lint types unit test-slow cuda docker-cpu bill-of-materials browser balancer install clean
 
 demo: install
 	$(BIN)/python -m serve.demo
@@ -19,22 +19,36 @@ types: install
 	$(BIN)/mypy
 
 # A process each: memory is measured in one, and TensorRT or OpenVINO in a process that forks is not what users run.
-SUITES := tests/kernels tests/train tests/export tests/serve tests/test_*.py
+SUITES := tests/kernels tests/train tests/export tests/serve tests/docker tests/test_*.py
 
-unit: install browser
+unit: install browser balancer
 	@for suite in $(SUITES); do echo "pytest $$suite"; $(BIN)/pytest -m "not slow" $$suite || exit 1; done
 
-test-slow: install browser
+test-slow: install browser balancer
 	@for suite in $(SUITES); do echo "pytest $$suite"; $(BIN)/pytest -m slow $$suite || [ $$? -eq 5 ] || exit 1; done
 
 cuda: install
 	$(BIN)/python -m kernels.cuda.build
+
+# Builds the CPU image with buildah and asks a server in it for a class map: root, 3 to 6 minutes.
+docker-cpu: install
+	docker/cpu_image.sh
+
+# What is in the serving image for CPUs, as CycloneDX.
+bill-of-materials: install
+	docker/bill_of_materials.sh
 
 # The tests of the page drive a real browser. Where there is none and it cannot be installed, they are skipped and say so.
 browser:
 	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 		apt-get install -qq -y --no-install-recommends chromium fonts-liberation > /dev/null 2>&1; } || \
 		echo "no chromium here, and it could not be installed: the tests of the page are skipped"
+
+# The tests of several servers put them behind a real nginx.
+balancer:
+	@command -v nginx > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		apt-get install -qq -y --no-install-recommends nginx-light > /dev/null 2>&1; } || \
+		echo "no nginx here, and it could not be installed: the tests of several servers are skipped"
 
 install: $(INSTALLED)
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from export.bundle import Bundle, load_bundle
+from export.lock import locked
 from serve.prepare.copy import bring_up_to_date
 from serve.prepare.plan import Wish, build_plan
 from serve.prepare.proof import prove_here
@@ -14,6 +15,8 @@ from train.command import command
 from train.errors import UserError
 
 FALLBACK = "ALLOW_ONNX_FALLBACK"
+
+_LONGEST_S = 3600.0  # that another process may take to build
 
 DESCRIPTION = """Copy a bundle into a folder of this device, build a TensorRT plan there for this very GPU, prove it on
 the bundle's samples, and start the server on it. A plan that is there and was built for this GPU, this TensorRT and
@@ -26,8 +29,10 @@ the server starts with ONNX Runtime, and says so."""
 def main() -> None:
     options, server_options = _options()
     start = time.monotonic()
-    prepared = bring_up_to_date(load_bundle(options.bundle), options.out)
-    engine = "tensorrt" if _with_plan(prepared, _wish(options)) else "auto"
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(options.out, "preparation", wait_s=_LONGEST_S):  # replicas share a volume, and one of them builds
+        prepared = bring_up_to_date(load_bundle(options.bundle), options.out)
+        engine = "tensorrt" if _with_plan(prepared, _wish(options)) else "auto"
     print(f"prepared {options.out} in {time.monotonic() - start:.1f} s", flush=True)
     if options.no_server:
         return

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 from export.bundle import Bundle, BundleError, load_bundle, new_file, room_for, save_manifest
-from export.lock import locked
 from export.manifest import FileRecord
 
 _SAMPLES = "samples"
@@ -16,20 +15,18 @@ def bring_up_to_date(source: Bundle, root: Path) -> Bundle:
     Files that are there already are not copied again. A copy that is damaged, as by a power cut, is made anew.
 
     Raises:
-        UserError: the disk is full, or another program is writing there.
+        UserError: the disk is full.
     """
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with locked(root, "copy"):
-        have = _present(root)
-        kept = {} if have is None else _own_plans(source, have)
-        files = {**source.manifest.files, **kept}
-        root.mkdir(exist_ok=True)
-        for role, record in files.items():
-            if role not in kept:
-                _copy_files(source, record, root)
-        _copy_samples(source.root / _SAMPLES, root / _SAMPLES)
-        save_manifest(root, source.manifest.model_copy(update={"files": files}))
-        _remove_others(root, have, files)
+    have = _present(root)
+    kept = {} if have is None else _own_plans(source, have)
+    files = {**source.manifest.files, **kept}
+    root.mkdir(exist_ok=True)
+    for role, record in files.items():
+        if role not in kept and (have is None or have.manifest.files.get(role) != record):
+            _copy_files(source, record, root)
+    _copy_samples(source.root / _SAMPLES, root / _SAMPLES)
+    save_manifest(root, source.manifest.model_copy(update={"files": files}))
+    _remove_others(root, have, files)
     return load_bundle(root)
 
 
