@@ -31,6 +31,7 @@ from train.precision import choose_device
 from train.progress import progress
 from train.run_directory import RunDirectory
 from train.settings import load_config
+from train.taught import TaughtFrames, seen_by_teacher
 from train.teachers.loading import load_teacher
 from train.temporal import TemporalScores
 
@@ -99,6 +100,8 @@ def _trained(run: Path, config: EvaluateConfig, device: torch.device) -> _Subjec
     dataset = open_dataset(data, config.split or data.val_split)
     check_classes(trained, run, dataset.classes, dataset.name)
     trained.network.to(device)
+    if data.taught and trained.config.teacher is not None and not config.temporal:
+        dataset = seen_by_teacher(trained.config, dataset, data.size, device)
     return _Subject(trained.network, dataset, data, {"checkpoint": config.checkpoint, "step": trained.step})
 
 
@@ -123,7 +126,10 @@ def _dataset_config(own: DataConfig, config: EvaluateConfig) -> DataConfig:
     """The run's own dataset with what was given instead; another folder brings its own classes, checked later."""
     given = config.data.model_dump(exclude_unset=True)
     if given.keys() & {"layout", "root"}:
-        if given.get("layout") == "clips" and not (config.data.root or Path()).joinpath("classes.txt").is_file():
+        bare_clips = (
+            given.get("layout") == "clips" and not (config.data.root or Path()).joinpath("classes.txt").is_file()
+        )
+        if bare_clips or config.data.taught:
             given = {"classes": own.classes, "palette": own.palette, **given}  # bare videos have none of their own
         return DataConfig.model_validate({"layout": own.layout, "size": own.size, **given})
     return DataConfig.model_validate({**own.model_dump(), **given})
@@ -168,7 +174,8 @@ def _score(
 
 def _save_picture(prediction: Prediction, dataset: Dataset, out: Path) -> None:
     sample = prediction.sample
-    masks = [("label", sample.label), ("prediction", prediction.ids)]
+    label = "teacher" if isinstance(dataset, TaughtFrames) else "label"
+    masks = [(label, sample.label), ("prediction", prediction.ids)]
     Image.fromarray(comparison(sample.image, masks, dataset.palette)).save(out / f"{sample.name}.png")
 
 
@@ -178,7 +185,8 @@ def _table(dataset: Dataset, scored: _Scored, size: Cost | None) -> Table:
     table.add_column("value", justify="right")
     if scored.images is not None:
         result = scored.images
-        for name, value in (("mIoU", result.miou), ("mAcc", result.macc), ("pixel accuracy", result.pixel_accuracy)):
+        accuracy = "agreement with the teacher" if isinstance(dataset, TaughtFrames) else "pixel accuracy"
+        for name, value in (("mIoU", result.miou), ("mAcc", result.macc), (accuracy, result.pixel_accuracy)):
             table.add_row(name, f"{value:.4f}")
         for name, iou in result.class_iou.items():
             table.add_row(f"IoU {name}", "absent" if iou is None else f"{iou:.4f}")

@@ -41,7 +41,8 @@ def train(config: RunConfig) -> RunDirectory:
         for line in _resumed(session):
             progress.say(line)
         known = [record["broken"] for record in run.records() if "broken" in record]
-        broken = BrokenSamples(len(session.train_set), known)
+        samples = len(session.train_set) + (len(session.pool.dataset) if session.pool else 0)
+        broken = BrokenSamples(samples, known)
         for batch in session.batches():
             _report(session, progress, journal, broken.add(batch.broken))
             terms = train_step(session, batch)
@@ -130,8 +131,9 @@ def _evaluate(session: Session, progress: TrainingProgress, journal: Journal) ->
     if is_best:
         state.best_miou, state.best_step = result.miou, state.step
     mark = " (best)" if is_best else ""
-    progress.say(
-        f"{config.name} step {state.step}: mIoU {result.miou:.4f} mAcc {result.macc:.4f} "
-        f"pixel accuracy {result.pixel_accuracy:.4f}{mark}"
-    )
+    if config.data.taught:
+        found = f"agreement with the teacher {result.pixel_accuracy:.4f}, mIoU against its map {result.miou:.4f}"
+    else:
+        found = f"mIoU {result.miou:.4f} mAcc {result.macc:.4f} pixel accuracy {result.pixel_accuracy:.4f}"
+    progress.say(f"{config.name} step {state.step}: {found}{mark}")
     return is_best

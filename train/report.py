@@ -24,6 +24,7 @@ from train.run_directory import RunDirectory
 from train.run_page import run_page
 from train.run_summary import RunSummary, summarize
 from train.settings import load_config
+from train.taught import seen_by_teacher
 from train.teachers.loading import load_teacher
 
 
@@ -122,6 +123,9 @@ def _open(root: Path, config: ReportConfig) -> _Opened:
     val_set = open_dataset(data, data.val_split)
     device = choose_device(config.device)
     trained.network.to(device)
+    if data.taught:
+        seen = seen_by_teacher(trained.config, val_set, data.size, device)
+        return _Opened(trained, seen.teacher, seen)
     teacher = _teacher(root, trained, val_set)
     return _Opened(trained, teacher.to(device) if teacher else None, val_set)
 

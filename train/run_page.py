@@ -61,7 +61,7 @@ def _headlines(summary: RunSummary) -> list[Card]:
         cards = [
             Card("mIoU, best", f"{best['miou']:.3f}", f"step {best['step']}; last {last['miou']:.3f}"),
             Card("mAcc", f"{best['macc']:.3f}", f"last {last['macc']:.3f}"),
-            Card("Pixel accuracy", f"{best['pixel_accuracy']:.3f}", f"last {last['pixel_accuracy']:.3f}"),
+            Card(_accuracy(summary), f"{best['pixel_accuracy']:.3f}", f"last {last['pixel_accuracy']:.3f}"),
         ]
     error = summary.inspection.score.reliability.error
     if error is not None:
@@ -74,6 +74,10 @@ def _headlines(summary: RunSummary) -> list[Card]:
         Card("Parameters", with_prefix(own.parameters), parameters),
         Card("MACs", with_prefix(own.macs), macs),
     ]
+
+
+def _accuracy(summary: RunSummary) -> str:
+    return "Agreement with the teacher" if summary.config.data.taught else "Pixel accuracy"
 
 
 def _curves(history: History) -> str:
@@ -167,7 +171,7 @@ def _strips(cases: Sequence[Case], summary: RunSummary) -> list[str]:
 
 
 def _strip(case: Case, summary: RunSummary) -> str:
-    masks = [("label", case.sample.label)]
+    masks = [("teacher" if summary.config.data.taught else "label", case.sample.label)]
     if case.taught is not None:
         masks.append(("teacher", case.taught))
     masks.append(("prediction" if case.taught is None else "student", case.ids))

@@ -80,5 +80,6 @@ def summarize(
         size=size,
         cost=cost(network, size),
         teacher_cost=cost(teacher, size) if teacher and not is_opaque(teacher) else None,
-        inspection=inspect(network, val_set, size, teacher),
+        # Where the teacher says what is right, there is nothing to compare it with.
+        inspection=inspect(network, val_set, size, None if run.config().data.taught else teacher),
     )

@@ -15,10 +15,9 @@ from train.batch_norm import synchronise
 from train.checkpoint import TrainingState
 from train.config import RunConfig
 from train.data.batches import Batch, Share, training_batches
-from train.data.cache import cached
 from train.data.dataset import Dataset
+from train.data.mixture import Pool
 from train.data.neighbour import open_neighbours
-from train.data.open import open_dataset
 from train.data.transforms import TrainTransform
 from train.errors import UserError
 from train.losses.contract import Needs
@@ -31,6 +30,8 @@ from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.resumption import Resumption, resume
 from train.run_directory import RunDirectory, open_run
+from train.splits import open_pool, open_split
+from train.taught import TaughtFrames, with_classes_of_the_teacher
 from train.teachers.cache import TeacherCache, check_cache, open_cache
 from train.teachers.class_map import without_unknown
 from train.teachers.contract import LoadedTeacher
@@ -46,6 +47,7 @@ class Session:
     run: RunDirectory
     train_set: Dataset
     val_set: Dataset
+    pool: Pool | None
     teacher: SegmentationNetwork | None
     state: TrainingState
     precision: Precision
@@ -104,6 +106,7 @@ class Session:
             loop.workers,
             neighbour,
             share,
+            self.pool,
         ):
             yield without_unknown(Batch(*(self._place_field(field) for field in batch)), self.unknown_to_teacher)
 
@@ -137,8 +140,10 @@ def open_session(config: RunConfig) -> Session:
     Raises:
         UserError: anything wrong with the config, the data or the teacher. No run directory has been made then.
     """
-    train_set = _open(config, config.data.train_split)
-    val_set = _open(config, config.data.val_split)
+    config = with_classes_of_the_teacher(config)
+    train_set = open_split(config, config.data.train_split)
+    val_set = open_split(config, config.data.val_split)
+    pool = open_pool(config, val_set)
     config = _resolve(config, train_set)
     precision = Precision.of(choose_device(config.loop.device), config.loop.amp)
     torch.set_num_threads(config.loop.threads or torch.get_num_threads())
@@ -146,8 +151,11 @@ def open_session(config: RunConfig) -> Session:
     model = build_model(config.model, len(train_set.classes))
     loaded = _load_teacher(config, train_set)
     teacher = loaded.network if loaded else None
+    if config.data.taught and teacher is not None:
+        val_set = TaughtFrames(val_set, teacher, config.data.size)
     losses = _build_losses(config, model, teacher)
     _check_data(config, train_set, val_set, losses.needs)
+    _check_pool(config, pool, losses.needs)
     _check_sizes(config, model, teacher)
     _check_batch(config)
     _check_compiled(config, losses.needs)
@@ -168,7 +176,7 @@ def open_session(config: RunConfig) -> Session:
         average=build_average(config.optimizer, model),
     )
     memory_format = torch.channels_last if config.loop.channels_last else torch.contiguous_format
-    session = Session(config, run, train_set, val_set, teacher, state, precision, memory_format)
+    session = Session(config, run, train_set, val_set, pool, teacher, state, precision, memory_format)
     session.unknown_to_teacher = loaded.unknown if loaded else frozenset()
     for network in (model, losses, teacher, state.average):
         if network is not None:
@@ -189,18 +197,6 @@ def _resume(session: Session) -> None:
             raise UserError(f"{run.root}: not on this machine: put the run where all machines see the same files")
         state.restore(session.resumption.folder)
     state.best_miou = best_miou
-
-
-def _open(config: RunConfig, split: str) -> Dataset:
-    dataset, folder = open_dataset(config.data, split), config.data.cache
-    if folder is None:
-        return dataset
-    # One process fills the cache; where machines do not see the same folder, one on each of them.
-    for fills in (processes.is_first(), processes.local_rank() == 0):
-        if fills:
-            cached(dataset, config.data, split, folder, config.loop.workers)
-        processes.wait()
-    return cached(dataset, config.data, split, folder, config.loop.workers)
 
 
 def _resolve(config: RunConfig, dataset: Dataset) -> RunConfig:
@@ -232,7 +228,8 @@ def _build_losses(config: RunConfig, model: SegmentationNetwork, teacher: Segmen
         student=_tap_shapes("student", model, needs.student | needs.neighbour_student),
         teacher=_tap_shapes("teacher", teacher, taught) if teacher is not None else {},
     )
-    return LossSum(config.losses, shapes)
+    without_labels = config.data.taught or bool(config.data.unlabelled)
+    return LossSum(config.losses, shapes, config.data.pool.confidence if without_labels else 0.0)
 
 
 def _tap_shapes(who: str, network: SegmentationNetwork, taps: frozenset[Tap]) -> dict[Tap, TapShape]:
@@ -251,6 +248,21 @@ def _check_data(config: RunConfig, train_set: Dataset, val_set: Dataset, needs: 
         raise UserError(f"data.val_split: {val_set.name} has no labels to score on: add some, or choose another split")
     if needs.neighbour:
         open_neighbours(train_set, config.data.neighbour)
+
+
+def _check_pool(config: RunConfig, pool: Pool | None, needs: Needs) -> None:
+    """`UserError` where images without labels would teach nothing, or cannot be given neighbours."""
+    if pool is None:
+        return
+    if all(loss.needs.labels or loss.images == "labelled" for loss in config.losses):
+        raise UserError(
+            "data.unlabelled: no loss learns from images without labels: add one that listens to a teacher, e.g. "
+            "{name: kd}, or remove data.unlabelled"
+        )
+    if config.data.pool.confidence and config.teacher is None:
+        raise UserError("data.pool.confidence: it is a teacher's, and the run has none: set --teacher.run, or 0 here")
+    if needs.neighbour:
+        open_neighbours(pool.dataset, config.data.neighbour)
 
 
 def _check_sizes(config: RunConfig, model: SegmentationNetwork, teacher: SegmentationNetwork | None) -> None:

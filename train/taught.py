@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from train.config import RunConfig
@@ -16,6 +17,7 @@ from train.models.network import SegmentationNetwork
 from train.run_directory import RunDirectory
 from train.teachers.family import AnyTeacher
 from train.teachers.hugging_face import HuggingFaceTeacher
+from train.teachers.loading import load_teacher
 from train.teachers.onnx import OnnxTeacher
 from train.teachers.run import RunTeacher
 from train.teachers.torchvision import TorchvisionTeacher
@@ -36,9 +38,9 @@ class TaughtFrames:
         self.name = f"{dataset.name} (as its teacher sees it)"
         self.classes, self.palette, self.label_map = dataset.classes, dataset.palette, dataset.label_map
         self.labelled = True
+        self.teacher = teacher
         self.clips: Clips | None = dataset.clips
         self._dataset = dataset
-        self._teacher = teacher
         self._size = size
         self._maps: dict[int, NDArray[np.uint8]] = {}
 
@@ -49,10 +51,20 @@ class TaughtFrames:
         sample = self._dataset[index]
         if index not in self._maps:
             # Alone: so it is the same in any number of processes, whatever images are scored beside it.
-            (prediction,) = predictions(self._teacher, [sample], self._size)
+            (prediction,) = predictions(self.teacher, [sample], self._size)
             self._maps[index] = np.asarray(cv2.imencode(".png", prediction.ids)[1], np.uint8)
         ids = np.asarray(cv2.imdecode(self._maps[index], cv2.IMREAD_GRAYSCALE), np.uint8)
         return Sample(sample.image, ids, sample.name)
+
+
+def seen_by_teacher(config: RunConfig, dataset: Dataset, size: Size, device: torch.device) -> TaughtFrames:
+    """Images as the teacher of a run sees them. `UserError` if there is none, or it is gone."""
+    if config.teacher is None:
+        raise UserError(
+            f"{dataset.name}: no labels, and the run {config.name} has no teacher to compare with: add masks"
+        )
+    teacher = load_teacher(config.teacher, dataset.classes, dataset.name).network.to(device)
+    return TaughtFrames(dataset, teacher, size)
 
 
 def with_classes_of_the_teacher(config: RunConfig) -> RunConfig:

@@ -129,14 +129,19 @@ def _as_it_is(sample: Any) -> Any:
 
 
 def _key(spec: DatasetSpec, split: str, samples: int, cache: Path) -> str:
-    settings = spec.model_dump(mode="json", include=set(DatasetSpec.model_fields), exclude={"train_split", "val_split"})
+    without = {"train_split", "val_split"} | (set() if spec.taught else {"unlabelled", "pool"})
+    settings = spec.model_dump(mode="json", include=set(DatasetSpec.model_fields), exclude=without)
     found = hashlib.blake2b(json.dumps([settings, split, samples], sort_keys=True).encode(), digest_size=8)
-    for name, size, time_ns in sorted(_files(spec.root, cache.resolve())) if spec.root else []:
-        found.update(f"{name}\0{size}\0{time_ns}\0".encode())
+    roots = spec.unlabelled if spec.taught else [spec.root] if spec.root else []
+    for root in roots:
+        for name, size, time_ns in sorted(_files(root, cache.resolve())):
+            found.update(f"{name}\0{size}\0{time_ns}\0".encode())
     return found.hexdigest()
 
 
 def _files(root: Path, but: Path) -> Iterator[tuple[str, int, int]]:
+    if root.is_file():
+        yield root.name, root.stat().st_size, root.stat().st_mtime_ns
     for folder, folders, names in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if (Path(folder) / name).resolve() != but]
         for name in names:
