@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn, optim
 from torch.optim.swa_utils import AveragedModel
 
@@ -105,12 +107,21 @@ def load_run(root: Path, which: Which = "best") -> TrainedNetwork:
     config = run.config()
     folder = run.checkpoint(which)
     # The checkpoint holds all weights, so those of ImageNet need not be there.
-    network = build_model(config.model.model_copy(update={"weights": "none"}), len(config.data.classes))
+    network = build_model(config.model.without_weights, len(config.data.classes))
     load_into(network, load_weights(folder), folder)
     network.eval()
     if config.loop.channels_last:
         network.to(memory_format=torch.channels_last)
     return TrainedNetwork(network, config, int(load_state(folder)["step"]))
+
+
+def load_start(network: SegmentationNetwork, path: Path) -> None:
+    """Load the weights that a training starts from. `UserError` if there are none, or they are another network's."""
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"model.start: {path}: cannot be read ({error}): give the weights that it names") from None
+    load_into(network, weights, path)
 
 
 def check_classes(trained: TrainedNetwork, source: Path, classes: list[str], dataset: str) -> None:

@@ -1,6 +1,7 @@
 """A run on disk: config, environment, metrics and checkpoints. Every write is atomic.
 
 runs/<name>/  config.yaml  env.json  metrics.jsonl  report.html
+              start.safetensors  pruning.json   where the network was pruned
               checkpoints/step-00000400/{model.safetensors,state.pt,sha256.json}   checkpoints/{last,best} -> step-…
 """
 
@@ -26,6 +27,9 @@ from train.settings import explain
 from train.yaml_file import read_yaml
 
 Which = Literal["last", "best"]
+
+START, PRUNING = "start.safetensors", "pruning.json"
+"""Of a pruned network: the weights it starts from, and what pruning changed."""
 
 KEPT = 2
 """Newest checkpoints that stay, beside the best one: a damaged one can be done without."""
@@ -129,19 +133,25 @@ def open_run(config: RunConfig) -> RunDirectory:
     if config.resume and (run.root / "config.yaml").is_file():
         _check_same_config(run, config)
         return run
+    check_new(config)
     if not _is_empty(run):
-        if not config.overwrite:
-            raise UserError(f"{run.root}: this run exists: add --resume to go on, --overwrite to start anew, or --name")
         discard(run.root)
     with writing(run.root, "make room, or choose another folder with --out"):
         _describe(run, config)
     return run
 
 
+def check_new(config: RunConfig) -> None:
+    """`UserError` if the run exists and the config does not say to overwrite it."""
+    run = RunDirectory(config.out / config.name)
+    if not (config.overwrite or _is_empty(run)):
+        raise UserError(f"{run.root}: this run exists: add --resume to go on, --overwrite to start anew, or --name")
+
+
 def _is_empty(run: RunDirectory) -> bool:
-    """Whether there is nothing but what a start that was killed leaves behind."""
+    """Whether there is nothing but what pruning put there, or a start that was killed leaves behind."""
     there = {path.name for path in run.root.glob("[!.]*")}
-    return there <= {"env.json", "checkpoints"} and not any(run.checkpoints.glob("*"))
+    return there <= {"env.json", "checkpoints", START, PRUNING} and not any(run.checkpoints.glob("*"))
 
 
 def _describe(run: RunDirectory, config: RunConfig) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from train import processes
 from train.batch_norm import synchronise
-from train.checkpoint import TrainingState
+from train.checkpoint import TrainingState, load_start
 from train.config import RunConfig
 from train.data.batches import Batch, Share, training_batches
 from train.data.dataset import Dataset
@@ -149,6 +149,8 @@ def open_session(config: RunConfig) -> Session:
     torch.set_num_threads(config.loop.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)  # right before the model: it starts the same with a teacher and without
     model = build_model(config.model, len(train_set.classes))
+    if config.model.start is not None:
+        load_start(model, config.model.start)
     loaded = _load_teacher(config, train_set)
     teacher = loaded.network if loaded else None
     if config.data.taught and teacher is not None:

@@ -69,7 +69,7 @@ def _config(config: RunConfig, out: Path, steps: int) -> RunConfig:
             "resume": False,
             "overwrite": False,
             "profile": False,
-            "model": config.model.model_copy(update={"weights": "none"}),
+            "model": config.model.without_weights,
             "optimizer": config.optimizer.model_copy(update=optimizer),
             "loop": config.loop.model_copy(update=loop),
         }

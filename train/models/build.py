@@ -15,6 +15,7 @@ from train.models.network import SegmentationNetwork, set_batchnorm_momentum
 from train.models.pidnet import pidnet_s
 from train.models.plain import PLANS, plain
 from train.models.smp import SmpNetwork
+from train.models.widths import narrow
 
 _WHOLE: dict[str, Callable[[int], SegmentationNetwork]] = {
     **{name: partial(plain, name) for name in PLANS},
@@ -27,11 +28,14 @@ def build_model(config: ModelConfig, classes: int) -> SegmentationNetwork:
     """A network with fresh (or ImageNet) weights for ``classes`` classes.
 
     Raises:
-        UserError: the decoder does not fit the encoder, no such encoder, or its weights cannot be had.
+        UserError: the decoder does not fit the encoder, no such encoder, its weights cannot be had, or no such
+            channels.
     """
     whole = _WHOLE.get(config.architecture)
     network = SmpNetwork(config, classes) if whole is None else whole(classes)
     set_batchnorm_momentum(network, config.batchnorm_momentum)
+    if config.channels:
+        narrow(network, config.channels)
     return network
 
 

@@ -1,8 +1,9 @@
 """How a network is chosen in a config."""
 
+from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 Architecture = Literal[
     "fpn",
@@ -46,6 +47,12 @@ class ModelConfig(BaseModel):
     batchnorm_momentum: float = Field(
         default=0.1, gt=0, le=1, description="weight of the newest batch in running statistics"
     )
+    channels: dict[str, PositiveInt] = Field(
+        default={}, description="output channels of layers that have lost some, by path; written by train.prune"
+    )
+    start: Path | None = Field(
+        default=None, description="safetensors file of the weights to start from; written by train.prune"
+    )
 
     @model_validator(mode="after")
     def _check_whole(self) -> "ModelConfig":
@@ -60,4 +67,15 @@ class ModelConfig(BaseModel):
     def title(self) -> str:
         """What a report calls the network."""
         whole = self.architecture in get_args(WholeArchitecture)
-        return self.architecture if whole else f"{self.architecture} on {self.encoder}"
+        name = self.architecture if whole else f"{self.architecture} on {self.encoder}"
+        return f"{name}, pruned" if self.channels else name
+
+    @property
+    def without_weights(self) -> "ModelConfig":
+        """The same network, for weights that are at hand: those that it would start from need not be there."""
+        return self.model_copy(update={"weights": "none", "start": None})
+
+    @property
+    def unpruned(self) -> "ModelConfig":
+        """The network with all its channels, and no weights to start from."""
+        return self.without_weights.model_copy(update={"channels": {}})
