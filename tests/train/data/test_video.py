@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.train.data.moving_clips import moving_frames, write_video
+from tests.train.data.mp4_boxes import make_sound, set_durations, turn
 from train.data.video import VideoFile
 from train.errors import UserError
 
@@ -56,6 +57,44 @@ def test_a_forked_process_reads_on_its_own(video: VideoFile) -> None:
     assert np.array_equal(there[0], here)
     assert np.array_equal(there[2], here)
     assert np.array_equal(video.read(10), VideoFile(video.path).read(10))
+
+
+def number_of(frame: np.ndarray) -> int:
+    return int(np.argmin([np.abs(frame.astype(int) - other).mean() for other in FRAMES]))
+
+
+def test_frames_of_a_variable_rate_come_by_number_in_any_order(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "phone.mp4", FRAMES, "mp4v")
+    set_durations(path, [2] * 8 + [9, 1, 7] + [1] * 10 + [30, 2, 2])
+    video = VideoFile(path)
+    assert len(video) == 24
+    assert video.frames_per_s == pytest.approx(23 / (0.05 * (2 * 8 + 17 + 10 + 32)))
+    for number in (0, 1, 23, 8, 9, 10, 7, 12, 22, 20, 21, 5):
+        assert number_of(video.read(number)) == number
+
+
+def test_what_was_filmed_upright_is_shown_upright(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "phone.mp4", FRAMES, "mp4v")
+    turn(path)
+    frame = VideoFile(path).read(7)
+    assert frame.shape == (96, 64, 3)
+    assert number_of(np.rot90(frame)) == 7
+
+
+def test_of_a_video_that_ends_early_the_frames_that_are_there_can_be_had(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "film.avi", FRAMES)
+    path.write_bytes(cut(path.read_bytes()))
+    video = VideoFile(path, whole=False)
+    assert number_of(video.read(5)) == 5
+    with pytest.raises(UserError, match="frame 20 of 24 cannot be decoded"):
+        video.read(20)
+
+
+def test_a_file_without_a_video_stream_is_named(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "voice.mp4", FRAMES, "mp4v")
+    make_sound(path)
+    with pytest.raises(UserError, match=r"voice.mp4: cannot be opened as a video: replace or remove it"):
+        VideoFile(path)
 
 
 @pytest.mark.skipif(not CARS.is_file(), reason="the videos are not in ../shared/data/video")
