@@ -36,7 +36,7 @@ docker-cpu: install
 
 # What is in the serving image for CPUs, as CycloneDX.
 bill-of-materials: install
-	docker/bill_of_materials.sh
+	$(BIN)/python docker/bill_of_materials.py segdistill-serve:cpu --out segdistill-serve-cpu.cdx.json
 
 # The tests of the page drive a real browser. Where there is none and it cannot be installed, they are skipped and say so.
 browser:

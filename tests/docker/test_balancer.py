@@ -1,21 +1,17 @@
 """Several servers behind the nginx of docker/compose.scale.yaml: real processes of both, and some of them die."""
 
-import io
 import shutil
 import signal
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.serve.conftest import ROOT, ServerProcess
+from tests.docker.balancer import Balancer, picture
+from tests.serve.conftest import ServerProcess
 from tests.serve.load import Load
 from tests.serve.tiny_bundles import brightest_channel, make_bundle
 
@@ -24,11 +20,9 @@ pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is 
 Start = Callable[..., list[ServerProcess]]
 
 
-@pytest.fixture(scope="module")
-def picture() -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)).save(file, "PNG")
-    return file.getvalue()
+@pytest.fixture(scope="module", name="picture")
+def one_picture() -> bytes:
+    return picture()
 
 
 @pytest.fixture
@@ -49,37 +43,17 @@ def start(tmp_path: Path) -> Iterator[Start]:
         server.process.communicate()
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture
 def balancer(tmp_path: Path) -> Iterator[Callable[[list[ServerProcess]], str]]:
-    """The nginx of the compose file before these servers; only its port and their names are others."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Balancer] = []
 
     def balance(servers: list[ServerProcess]) -> str:
-        folder, port = tmp_path / "nginx", free_port()
-        folder.mkdir()
-        shipped = (ROOT / "docker/nginx/nginx.conf").read_text()
-        text = shipped.replace("listen 8080", f"listen 127.0.0.1:{port}").replace("/tmp/", f"{folder}/")
-        (folder / "nginx.conf").write_text(text)
-        names = "".join(f"server {server.url.removeprefix('http://')} max_fails=0;" for server in servers)
-        (folder / "upstream.conf").write_text(f"upstream segdistill {{ least_conn; {names} keepalive 32; }}")
-        command = ["nginx", "-p", str(folder), "-c", "nginx.conf", "-g", "daemon off; master_process off;"]
-        with (folder / "log").open("w") as log:
-            started.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True))
-        url = f"http://127.0.0.1:{port}"
-        with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:
-            assert client.get(f"{url}/readyz").status_code == 200, (folder / "log").read_text()
-        return url
+        started.append(Balancer(tmp_path / "nginx", [server.url for server in servers]))
+        return started[-1].url
 
     yield balance
     for process in started:
-        process.terminate()
-        process.wait()
+        process.close()
 
 
 def until(condition: Callable[[], bool]) -> None:
