@@ -12,6 +12,8 @@ Shape = tuple[int, int, int, int]
 SCHEMA_VERSION = 2
 DEFAULT_ROLE = "onnx"
 """The file that a bundle is served from and that the others are made from."""
+BARE_LOGITS = "logits"
+"""Name of the one output of a plan that gives nothing else."""
 MIN_AGREEMENT: dict[Precision, float] = {"fp32": 0.999, "fp16": 0.995, "int8": 0.98}
 """Smallest share of pixels with the class of the fp32 network, by precision."""
 
@@ -141,15 +143,6 @@ class PlanTarget(_Record):
     profiles: list[Profile] = []
 
 
-class CoreSpec(_Record):
-    """What a file of the network's core takes and gives; `kernels.cuda.ends` is what stands before and behind it."""
-
-    input: str = Field(default="input", description="name of the normalised (N, 3, height, width) input")
-    input_dtype: Literal["fp32", "fp16"] = Field(description="type of the input")
-    logits: str = Field(default="logits", description="name of the (N, C, h, w) output, before the upsampling")
-    logits_dtype: Literal["fp32", "fp16"] = Field(description="type of the output")
-
-
 class FileRecord(_Record):
     """One model file of the bundle: how it was made, and what is proven of it."""
 
@@ -166,10 +159,10 @@ class FileRecord(_Record):
     accuracy: Accuracy | None = None
     latency: list[Latency] = []
     built_for: PlanTarget | None = Field(default=None, description="of TensorRT plans")
-    core: CoreSpec | None = Field(
+    logits: Literal["fp32", "fp16"] | None = Field(
         default=None,
-        description="of a plan of the network alone, from its normalised input to its logits; its parts are the kernels "
-        "that do the rest",
+        description="of a plan that gives bare logits (N, C, h, w) of this type, no class ids; its part is the kernel "
+        "that makes the ids of them",
     )
     session: dict[str, str] = Field(
         default={}, description="ONNX Runtime session configuration that was fastest where it was tuned"
@@ -190,8 +183,8 @@ class Manifest(_Record):
     input: InputSpec
     output: OutputSpec = OutputSpec()
     files: dict[str, FileRecord] = Field(
-        description="by role: onnx, onnx_fp16, onnx_int8, trt_<sm>_<precision>; all take and give the same, but those "
-        "with a `core`"
+        description="by role: onnx, onnx_fp16, onnx_int8, trt_<sm>_<precision>; all take and give the same, but for "
+        "plans of bare `logits`"
     )
     student: dict[str, Any]
     teacher: dict[str, Any] | None = None

@@ -75,6 +75,7 @@ def open_runner(path: Path, record: FileRecord, manifest: Manifest, threads: int
         from export.openvino_runner import OpenVinoRunner  # these two are imported where there is such a file
 
         return OpenVinoRunner(path, manifest, threads)
+    from export.logits_runner import LogitsRunner
     from export.plan_runner import PlanRunner
 
-    return PlanRunner(path, record, manifest)
+    return PlanRunner(path, record, manifest) if record.logits is None else LogitsRunner(path, record, manifest)

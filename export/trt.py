@@ -5,32 +5,29 @@ It takes torch to verify the plan, and nothing else here does.
 
 import argparse
 import json
-import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.bundle import Bundle, BundleError, add_file, file_record, load_bundle, new_file
+from export.bundle import Bundle, BundleError, add_file, file_record, load_bundle, new_file, sha256
 from export.lock import locked
 from export.manifest import DEFAULT_ROLE, FileRecord, PlanTarget
-from export.proof_options import add_proof_options, add_run_option
+from export.plan_kernels import find_fatbin, part_name
+from export.plan_source import PlanSource
 from export.readme import write_readme
 from export.tensorrt.build import BuildOptions, Built, build_plan
-from export.tensorrt.flavour import Flavour, load_tensorrt
+from export.tensorrt.flavour import load_tensorrt
 from export.tensorrt.gpu import this_gpu
 from export.tensorrt.layers import count_precisions
-from export.tensorrt.profile import FORM, check_verifiable, default_profile, parse_profile
+from export.tensorrt.profile import check_verifiable, default_profile, parse_profile
 from export.tensorrt.target import plan_target, runs_on
+from export.trt_options import FLAVOURS, parse_options
 from train.command import command
 from train.errors import UserError
 
 if TYPE_CHECKING:
     from export.prover import Prover
 
-DESCRIPTION = """Build a TensorRT plan from a graph of the bundle and enter it into the manifest. The plan is the bare
-file that trtexec and Triton load too. Networks are strongly typed: the precision is the graph's. On the GPU that it
-is for, the plan is verified against PyTorch."""
-
-_FLAVOURS: dict[str, Flavour] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 _SOURCES = {"fp32": DEFAULT_ROLE, "fp16": "onnx_fp16", "int8": "onnx_int8"}
 _MADE_BY = {
     "fp32": "python -m export.onnx RUN --out {root}",
@@ -40,25 +37,29 @@ _MADE_BY = {
 
 
 def main() -> None:
-    options = _options()
+    options = parse_options()
     _check(options)
     bundle = load_bundle(options.bundle)
-    source = _source(bundle, options.precision)
+    graph = _source(bundle, options.precision)
     build = _build_options(bundle, options)
-    flavour = _FLAVOURS[options.flavour]
+    flavour = FLAVOURS[options.flavour]
     trt, gpu = load_tensorrt(flavour), this_gpu()
     target = plan_target(trt, flavour, gpu, options.sm, build.profiles)
     role = _role(options, target)
+    parts = {part_name(_plan_name(role)): find_fatbin(options.kernels)} if options.outputs == "logits" else {}
+    source = PlanSource.of(bundle.root / graph.path, options.outputs)
     prover = _prover(bundle, build, options) if runs_on(target, gpu) and not options.no_verify else None
-    fields = {"precision": options.precision, "runtime": flavour, "source_sha256": source.sha256, "built_for": target}
-    fields |= {"options": _made_with(options), "versions": {flavour: trt.__version__}}
+    fields = {"precision": options.precision, "runtime": flavour, "source_sha256": graph.sha256, "built_for": target}
+    fields |= {"options": _made_with(options), "versions": {flavour: trt.__version__}, "logits": source.logits}
+    fields |= {"parts": {name: sha256(path) for name, path in parts.items()}}
     with locked(bundle.root, role, wait_s=0):
         record = bundle.manifest.files.get(role)
         if record is not None and all(getattr(record, name) == value for name, value in fields.items()):
             record = _reuse(bundle, role, prover)
         else:
-            built = build_plan(trt, bundle.root / source.path, build, f"build {role}", runs_on(target, gpu))
-            record = _add(bundle, role, built, fields, prover)
+            with source.file() as path:
+                built = build_plan(trt, path, build, f"build {role}", runs_on(target, gpu))
+            record = _add(bundle, role, built, fields, parts, prover)
             print(_summary(bundle, role, record, built))
     if options.json:
         options.json.write_text(json.dumps({role: record.model_dump(mode="json")}, indent=2) + "\n", encoding="utf-8")
@@ -92,15 +93,16 @@ def _build_options(bundle: Bundle, options: argparse.Namespace) -> BuildOptions:
 
 
 def _role(options: argparse.Namespace, target: PlanTarget) -> str:
+    name = options.precision if options.outputs == "mask" else f"{options.precision}_logits"
     if options.flavour == "rtx":
-        return f"rtx_{'-'.join(options.sm) or 'portable'}_{options.precision}"
+        return f"rtx_{'-'.join(options.sm) or 'portable'}_{name}"
     device = target.sm[0] if options.dla is None else f"{target.sm[0]}-dla{options.dla}"
-    return f"trt_{device}_{options.precision}"
+    return f"trt_{device}_{name}"
 
 
 def _made_with(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("flavour", "precision", "profile", "sm", "workspace", "dla")
-    return {name: getattr(options, name) for name in names if getattr(options, name) not in (None, [])}
+    names = ("flavour", "precision", "outputs", "profile", "sm", "workspace", "dla")
+    return {name: getattr(options, name) for name in names if getattr(options, name) not in (None, [], "mask")}
 
 
 def _prover(bundle: Bundle, build: BuildOptions, options: argparse.Namespace) -> "Prover":
@@ -125,8 +127,15 @@ def _reuse(bundle: Bundle, role: str, prover: "Prover | None") -> FileRecord:
     return bundle.record(role)
 
 
-def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any], prover: "Prover | None") -> FileRecord:
-    """Enter the plan, verified where that can be done; what is known of its layers stands beside it.
+def _add(
+    bundle: Bundle,
+    role: str,
+    built: Built,
+    fields: dict[str, Any],
+    parts: dict[str, Path],
+    prover: "Prover | None",
+) -> FileRecord:
+    """Enter the plan and its parts, verified where that can be done; what is known of its layers stands beside it.
 
     Raises:
         BundleError: it is not what PyTorch says.
@@ -134,8 +143,10 @@ def _add(bundle: Bundle, role: str, built: Built, fields: dict[str, Any], prover
     report = _report_path(bundle, role)
     with new_file(report) as layers:
         layers.write_text(json.dumps(built.layers, indent=1) + "\n", encoding="utf-8")
-        with new_file(bundle.root / f"model.{role}.plan") as plan:
+        with new_file(bundle.root / _plan_name(role)) as plan:
             plan.write_bytes(built.plan)
+            for name, part in parts.items():
+                shutil.copyfile(part, plan.with_name(name))
             record = file_record(plan, **fields)
             if prover is not None:
                 record = prover.prove(bundle.manifest, role, plan, record)
@@ -155,54 +166,12 @@ def _summary(bundle: Bundle, role: str, record: FileRecord, built: Built) -> str
     )
 
 
+def _plan_name(role: str) -> str:
+    return f"model.{role}.plan"
+
+
 def _report_path(bundle: Bundle, role: str) -> Path:
     return bundle.root / f"model.{role}.layers.json"
-
-
-def _sm_list(text: str) -> list[str]:
-    if not re.fullmatch(r"\d+(,\d+)*", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: give compute capabilities without a dot, e.g. 86 or 86,89")
-    return text.split(",")
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m export.trt", description=DESCRIPTION)
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder with manifest.json, made by export.onnx")
-    parser.add_argument(
-        "--precision", choices=list(_SOURCES), default="fp32", help="which of the bundle's graphs (default: fp32)"
-    )
-    parser.add_argument(
-        "--flavour",
-        choices=list(_FLAVOURS),
-        default="tensorrt",
-        help="tensorrt: for the GPU of this machine; rtx: TensorRT for RTX, for many GPUs and without one "
-        "(default: tensorrt)",
-    )
-    parser.add_argument(
-        "--profile",
-        action="append",
-        default=[],
-        metavar="MIN:OPT:MAX",
-        help=f"input shapes that the plan takes; may be repeated: {FORM} (default: one picture of the bundle's size)",
-    )
-    parser.add_argument(
-        "--sm",
-        type=_sm_list,
-        default=[],
-        metavar="SM",
-        help="compute capabilities to build for, e.g. 86 or 86,89 (default: this GPU; with rtx all from 80 on)",
-    )
-    parser.add_argument(
-        "--workspace", type=int, metavar="MIB", help="scratch memory of a layer, MiB (default: no limit)"
-    )
-    parser.add_argument(
-        "--timing-cache", type=Path, metavar="FILE", help="keep measured times of tactics here (default: no)"
-    )
-    parser.add_argument("--dla", type=int, metavar="CORE", help="DLA core of a Jetson to run on (default: the GPU)")
-    add_proof_options(parser)
-    add_run_option(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the manifest's entry there too (default: no)")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ def _roles(bundle: Bundle, engine: EngineName) -> list[str]:
         has_fp16 = _FP16_ROLE in files and files[_FP16_ROLE].verified
         return [_FP16_ROLE if has_fp16 else DEFAULT_ROLE]
     roles = [role for role, record in files.items() if record.runtime.startswith(engine)]
-    return sorted(roles, key=lambda role: (not files[role].verified, files[role].size_bytes))
+    # A plan of bare logits writes none of full size, and somebody has asked for it.
+    return sorted(roles, key=lambda each: (not files[each].verified, not files[each].logits, files[each].size_bytes))
 
 
 def _check_proven(bundle: Bundle, role: str) -> None:

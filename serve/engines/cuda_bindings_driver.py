@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from serve.engines.cuda_driver import NON_BLOCKING_STREAM, Buffer, Shape
+from serve.engines.cuda_driver import NON_BLOCKING_STREAM, Buffer, Memory, Shape
 from serve.engines.protocol import DeviceError, no_memory
 
 
@@ -36,6 +36,9 @@ class CudaBindingsDriver:
     def buffer(self, shape: Shape) -> Buffer:
         return _Buffer(self, shape)
 
+    def memory(self, size: int) -> Memory:
+        return _Memory(self, size)
+
     def upload(self, buffer: Buffer) -> None:
         host = buffer.host
         self.call("cuMemcpyHtoDAsync", buffer.address, host.ctypes.data, host.nbytes, self._stream)
@@ -62,18 +65,26 @@ class CudaBindingsDriver:
         return values[0] if values else None
 
 
-class _Buffer:
-    def __init__(self, driver: CudaBindingsDriver, shape: Shape) -> None:
+class _Memory:
+    def __init__(self, driver: CudaBindingsDriver, size: int) -> None:
         self._driver = driver
+        self.address = int(driver.call("cuMemAlloc", size))
+
+    def free(self) -> None:
+        self._driver.call("cuMemFree", self.address)
+
+
+class _Buffer(_Memory):
+    def __init__(self, driver: CudaBindingsDriver, shape: Shape) -> None:
         size = int(np.prod(shape))
         self._host_address: int = driver.call("cuMemHostAlloc", size, 0)
         try:
-            self.address = int(driver.call("cuMemAlloc", size))
+            super().__init__(driver, size)
         except Exception:
             driver.call("cuMemFreeHost", self._host_address)
             raise
         self.host = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self._host_address)).reshape(shape)
 
     def free(self) -> None:
-        self._driver.call("cuMemFree", self.address)
+        super().free()
         self._driver.call("cuMemFreeHost", self._host_address)

@@ -13,14 +13,18 @@ NON_BLOCKING_STREAM = 1
 """CU_STREAM_NON_BLOCKING in cuda.h: no waiting for the stream that libraries use when they are given none."""
 
 
-class Buffer(Protocol):
+class Memory(Protocol):
+    """Of the device."""
+
+    address: int
+
+    def free(self) -> None: ...
+
+
+class Buffer(Memory, Protocol):
     """Page-locked memory of the host, and as much of the device."""
 
     host: NDArray[np.uint8]
-    address: int
-    """Of the device's memory."""
-
-    def free(self) -> None: ...
 
 
 class CudaDriver(Protocol):
@@ -41,6 +45,10 @@ class CudaDriver(Protocol):
 
     def buffer(self, shape: Shape) -> Buffer:
         """Memory for bytes of a shape."""
+        ...
+
+    def memory(self, size: int) -> Memory:
+        """As many bytes of the device alone."""
         ...
 
     def upload(self, buffer: Buffer) -> None:

@@ -1,84 +1,97 @@
-"""A TensorRT plan at one input shape: a context, memory and a CUDA graph of its own, all made once."""
+"""A TensorRT plan at one input shape: a context, memory and CUDA graphs of its own, all made once."""
+
+from abc import ABC, abstractmethod
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.manifest import Manifest, OutputSpec
-from export.tensorrt.api import ICudaEngine
-from serve.engines.cuda_driver import Buffer, CudaDriver, Shape
+from export.tensorrt.api import ICudaEngine, IExecutionContext
+from serve.engines.cuda_driver import Buffer, CudaDriver, Memory, Shape
 from serve.engines.cuda_graph import CudaGraph, capture
-from serve.engines.protocol import DeviceError
+from serve.engines.protocol import DeviceError, Outputs
 from train.errors import UserError
 
-_FLOAT32_BYTES = 4
+_Owned = TypeVar("_Owned", bound=Memory)
 
 
-class PlanAtShape:
-    """Images up, class ids down, and the plan in between, as one CUDA graph; within the driver's `current`.
+class PlanAtShape(ABC):
+    """Images up, class ids down, and the work in between, as one CUDA graph; within the driver's `current`.
 
     A graph holds addresses and shapes, so that each shape has a context of its own. TensorRT shares a profile among
-    contexts from 10.0 on.
+    contexts from 10.0 on. An inference with confidence is a graph of its own, made when the first one is asked for.
 
     Raises:
         UserError: the device has no memory left for it.
         DeviceError: TensorRT does not take the shape, though it is within the profile, or the device is lost.
     """
 
-    def __init__(self, driver: CudaDriver, engine: ICudaEngine, manifest: Manifest, shape: Shape, profile: int) -> None:
+    _image: Buffer
+    _ids: Buffer
+    _confidence: Buffer | None = None
+
+    def __init__(self, driver: CudaDriver, engine: ICudaEngine, shape: Shape, profile: int) -> None:
         self._driver, self._engine = driver, engine  # TensorRT does not keep the engine alive for its context
-        self._image_name, self._mask = manifest.input.name, manifest.output.name
-        self._context = engine.create_execution_context()
-        self._buffers: dict[str, Buffer] = {}
-        self._graph: CudaGraph | None = None
+        self._shape = shape
+        self._context: IExecutionContext = engine.create_execution_context()
+        self._memory: list[Memory] = []
+        self._graphs: dict[bool, CudaGraph | None] = {}
         try:
-            self._set(shape, profile)
-            self._allocate(manifest.output, shape)
-            self._enqueue()  # TensorRT wants one run of a shape before its work can be captured
-            driver.synchronize()
-            self._graph = capture(driver.stream, self._enqueue)
+            if not self._context.set_optimization_profile_async(profile, driver.stream):
+                raise DeviceError.of(f"TensorRT does not take profile {profile}")
+            self._allocate()
+            self._graph(with_confidence=False)
         except UserError:
             self.free()
             raise
 
-    def run(self, images: NDArray[np.uint8], names: list[str]) -> list[NDArray[np.uint8]]:
-        """RGB ``(N, h, w, 3)``, of the batch size or fewer, to the outputs of these names, the class ids first."""
+    def run(self, images: NDArray[np.uint8], with_confidence: bool) -> Outputs:
+        """RGB ``(N, h, w, 3)``, of the batch size or fewer, to class ids."""
         count = len(images)
-        self._buffers[self._image_name].host[:count] = images
-        if self._graph is None:
-            self._enqueue()
+        graph = self._graph(with_confidence)
+        self._image.host[:count] = images
+        if graph is None:
+            self._enqueue(with_confidence)
         else:
-            self._graph.launch(self._driver.stream)
-        for name in names:
-            if name != self._mask:
-                self._driver.download(self._buffers[name])
+            graph.launch(self._driver.stream)
         self._driver.synchronize()
-        return [self._buffers[name].host[:count].copy() for name in names]
+        confidence = self._confidence if with_confidence else None
+        return Outputs(self._ids.host[:count].copy(), None if confidence is None else confidence.host[:count].copy())
 
     def free(self) -> None:
         """Give the memory back; no work may be under way."""
-        if self._graph is not None:
-            self._graph.free()
+        for graph in self._graphs.values():
+            if graph is not None:
+                graph.free()
         del self._context
-        for buffer in self._buffers.values():
-            buffer.free()
+        for memory in self._memory:
+            memory.free()
 
-    def _set(self, shape: Shape, profile: int) -> None:
-        if not self._context.set_optimization_profile_async(profile, self._driver.stream):
-            raise DeviceError.of(f"TensorRT does not take profile {profile}")
-        if not self._context.set_input_shape(self._image_name, shape):
-            raise DeviceError.of(f"TensorRT does not take images of {shape}")
+    @abstractmethod
+    def _allocate(self) -> None:
+        """Tell the context its shape, and all tensors their memory."""
 
-    def _allocate(self, output: OutputSpec, shape: Shape) -> None:
-        shapes = {self._image_name: shape}
-        for name in output.names:
-            of = tuple(self._context.get_tensor_shape(name))
-            shapes[name] = (*of, _FLOAT32_BYTES) if name == output.logits else of
-        for name, of in shapes.items():
-            self._buffers[name] = self._driver.buffer(of)
-            self._context.set_tensor_address(name, self._buffers[name].address)
+    @abstractmethod
+    def _enqueue(self, with_confidence: bool) -> None:
+        """Tell the stream one whole inference, the copies included."""
 
-    def _enqueue(self) -> None:
-        self._driver.upload(self._buffers[self._image_name])
+    def _graph(self, with_confidence: bool) -> CudaGraph | None:
+        """The work as a graph; None where some of it cannot be captured."""
+        if with_confidence not in self._graphs:
+            # TensorRT wants one run of a shape before its work can be captured, a kernel wants to be loaded.
+            self._enqueue(with_confidence)
+            self._driver.synchronize()
+            self._graphs[with_confidence] = capture(self._driver.stream, lambda: self._enqueue(with_confidence))
+        return self._graphs[with_confidence]
+
+    def _takes(self, name: str, shape: Shape) -> None:
+        if not self._context.set_input_shape(name, shape):
+            raise DeviceError.of(f"TensorRT does not take '{name}' of {shape}")
+
+    def _own(self, memory: _Owned) -> _Owned:
+        self._memory.append(memory)
+        return memory
+
+    def _execute(self) -> None:
         if not self._context.execute_async_v3(self._driver.stream):
             raise DeviceError.of("TensorRT cannot run the plan")
-        self._driver.download(self._buffers[self._mask])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serve.engines.cuda_driver import LIBRARY, NON_BLOCKING_STREAM, Buffer, Shape
+from serve.engines.cuda_driver import LIBRARY, NON_BLOCKING_STREAM, Buffer, Memory, Shape
 from serve.engines.protocol import DeviceError, no_memory
 
 
@@ -40,6 +40,10 @@ class PyCudaDriver:
     def buffer(self, shape: Shape) -> Buffer:
         with self._errors():
             return _Buffer(self._cuda, shape)
+
+    def memory(self, size: int) -> Memory:
+        with self._errors():
+            return _Memory(self._cuda, size)
 
     def upload(self, buffer: Buffer) -> None:
         with self._errors():
@@ -74,17 +78,25 @@ class PyCudaDriver:
             raise DeviceError.of(error) from None
 
 
-class _Buffer:
-    def __init__(self, cuda: Any, shape: Shape) -> None:
-        self.host: NDArray[np.uint8] = cuda.pagelocked_empty(shape, np.uint8)
-        self._pinned: Any = self.host.base
-        try:
-            self._device = cuda.mem_alloc(self.host.nbytes)
-        except Exception:
-            self._pinned.free()
-            raise
+class _Memory:
+    def __init__(self, cuda: Any, size: int) -> None:
+        self._device = cuda.mem_alloc(size)
         self.address = int(self._device)
 
     def free(self) -> None:
         self._device.free()
+
+
+class _Buffer(_Memory):
+    def __init__(self, cuda: Any, shape: Shape) -> None:
+        self.host: NDArray[np.uint8] = cuda.pagelocked_empty(shape, np.uint8)
+        self._pinned: Any = self.host.base
+        try:
+            super().__init__(cuda, self.host.nbytes)
+        except Exception:
+            self._pinned.free()
+            raise
+
+    def free(self) -> None:
+        super().free()
         self._pinned.free()

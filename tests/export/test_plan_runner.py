@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export import plan_runner
+from export import logits_runner, plan_runner
 from export.bundle import file_record, load_bundle
 from export.manifest import PlanTarget
 from export.plan_runner import check_torch
@@ -22,7 +22,8 @@ def test_what_it_calls_is_in_the_library(owner: str) -> None:
         "ICudaEngine": r" engine\.(\w+)\(",
         "Runtime": r"\)\.(deserialize\w+)\(",
     }[owner]
-    names = set(re.findall(called, Path(plan_runner.__file__).read_text(encoding="utf-8")))
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in (plan_runner, logits_runner)]
+    names = {name for source in sources for name in re.findall(called, source)}
     assert names
     assert [name for name in names if not hasattr(getattr(RTX, owner), name)] == []
 

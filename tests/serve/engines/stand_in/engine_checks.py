@@ -102,7 +102,8 @@ def test_every_shape_of_every_profile(write, captured):
 
 
 def test_memory_is_allocated_once_for_each_shape(engine):
-    engine.infer(pictures((1, 16, 24)))
+    for confidence in (False, True):
+        engine.infer(pictures((1, 16, 24)), confidence)
     before = CUDA.stand_in_live()
     for seed in range(20):
         engine.infer(pictures((1, 16, 24), seed), confidence=True)
