@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,8 +119,9 @@ class Service:
         """
         self.models.hold(model)
         self.admission.join(1)
-        work_in_thread = partial(self._with_model, model, work)
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._live_threads, work_in_thread))
+        done = asyncio.get_running_loop().run_in_executor(self._live_threads, self._with_model, model, work)
+        done.add_done_callback(_look_at)
+        return await asyncio.shield(done)
 
     async def in_live_thread(self, work: Callable[[], T]) -> T:
         """The result of what is to be done for a live viewer besides the network."""

@@ -47,8 +47,7 @@ class Viewer:
             while True:
                 self.socket.recv(20)
         except ConnectionClosed as end:
-            assert end.rcvd is not None, end
-            return end.rcvd.code, end.rcvd.reason
+            return (end.rcvd.code, end.rcvd.reason) if end.rcvd else (1006, "")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""What live viewers get of a network's speed, and how late."""
