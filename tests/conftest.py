@@ -95,6 +95,12 @@ def new_folder(tmp_path: Path) -> Path:
     return write_folder(tmp_path / "folder", images=2)
 
 
+@pytest.fixture
+def own_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of videos between commands is kept apart from the user's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+
+
 Options = Callable[..., list[str]]
 
 

@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from train.data.frame_folder import FrameFolder
-from train.data.likeness import THUMBNAIL, Mark, mark
+from train.data.likeness import DIGEST_BYTES, THUMBNAIL, Mark, mark
 from train.data.video import VideoFile
 from train.durable import atomic_path
 from train.errors import UserError
@@ -95,7 +95,7 @@ def _save(path: Path, found: FrameScan) -> None:
             np.savez(
                 file,
                 numbers=np.array(list(found.marks), np.int64),
-                digests=np.frombuffer(b"".join(one.digest for one in marks), np.uint8).reshape(len(marks), -1),
+                digests=np.frombuffer(b"".join(one.digest for one in marks), np.uint8).reshape(-1, DIGEST_BYTES),
                 thumbnails=np.array([one.thumbnail for one in marks], np.uint8).reshape(
                     -1, THUMBNAIL[0] * THUMBNAIL[1]
                 ),

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 THUMBNAIL = (24, 32)
 """Height and width: what remains of an image when noise, compression and size are gone."""
 
+DIGEST_BYTES = 16
+
 _REMEMBERED = 512
 """Images before an image that it is compared with."""
 
@@ -28,7 +30,7 @@ def mark(image: NDArray[np.uint8]) -> Mark:
     """The mark of an RGB image ``(H, W, 3)``."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, THUMBNAIL[::-1], interpolation=cv2.INTER_AREA)
-    digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+    digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=DIGEST_BYTES).digest()
     return Mark(digest, np.asarray(small, np.uint8).ravel())
 
 
