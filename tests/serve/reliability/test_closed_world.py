@@ -13,7 +13,7 @@ from tests.serve.conftest import ROOT, ServerProcess
 from tests.serve.reliability.conftest import wait_until
 from tests.serve.video.clips import clip, sound_only
 
-CLIENTS = ("serve.benchmark", "serve.client", "serve.demo", "serve.telemetry")
+CLIENTS = ("serve.benchmark", "serve.client", "serve.demo", "serve.stream", "serve.telemetry")
 """What makes connections because its user asked for it; no server is in them, and none imports them by itself."""
 
 
