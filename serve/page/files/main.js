@@ -40,8 +40,10 @@ function show(source) {
   saving?.abort();
   viewer.look(source);
   if (source?.warning) notice(source.warning);
-  byId("empty").hidden = source !== null;
-  byId("panes").hidden = byId("tools").hidden = source === null;
+  const seen = Boolean(source?.live || source?.shown);
+  byId("empty").hidden = seen;
+  byId("panes").hidden = !seen;
+  byId("tools").hidden = !seen && source?.kind !== "film";
   byId("transport").hidden = source?.kind !== "film" || !source.live;
   byId("smooth").hidden = !source?.live;
   byId("save-text").textContent = source?.kind === "film" ? "Save video" : "Save";

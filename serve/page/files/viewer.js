@@ -72,7 +72,7 @@ export class Viewer {
       if (this.source?.live) this.#stream(pane);
       else if (this.source?.kind === "still") this.#segment(pane, this.#ending.signal);
     }
-    if (!this.source) this.#draw();
+    this.#draw();
   }
 
   async #segment(pane, signal) {

@@ -158,8 +158,11 @@ def test_the_card_says_what_is_served_and_that_it_is_not_proven(look: Look) -> N
         assert words in card
 
 
-def test_what_the_server_says_is_shown_as_it_is(look: Look, tmp_path: Path, two_models: ServerProcess) -> None:
+def test_what_the_server_says_is_shown_as_it_is(
+    look: Look, picture: Path, tmp_path: Path, two_models: ServerProcess
+) -> None:
     look.refused = True
+    look.take(picture)
     for name, content in (("letter.pdf", b"%PDF-1.7 no picture"), ("torn.png", b"\x89PNG\r\n\x1a\n torn")):
         file = tmp_path / name
         file.write_bytes(content)
@@ -167,6 +170,8 @@ def test_what_the_server_says_is_shown_as_it_is(look: Look, tmp_path: Path, two_
         look.ready().page.set_input_files("#file", file)
         look.find("#message-text").filter(has_text=said).wait_for()
     assert look.find("#again").is_visible()
+    assert look.find("#panes").is_hidden()  # and not the picture before it, as if the words were about that
+    assert look.find("#latency-section").is_hidden()
 
 
 def test_saved_is_what_is_seen(look: Look, picture: Path, tmp_path: Path, ids: np.ndarray) -> None:
