@@ -25,7 +25,7 @@ def test_a_teacher_and_every_student_of_it_train(family: str, camvid_root: Path,
         "--loop.threads",
         "1",
     ]
-    short += ["--data.size", "64,96", "--data.crop", "64,96", "--data.streets.size", "64,96"]
+    short += ["--data.size", "64,128", "--data.crop", "64,128", "--data.streets.size", "64,128"]
     short += ["--data.streets.clips", "1", "--data.streets.val_clips", "1"]
     if family == "camvid":
         short += ["--data.root", str(camvid_root)]
