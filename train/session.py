@@ -143,8 +143,8 @@ def open_session(config: RunConfig) -> Session:
     config = with_classes_of_the_teacher(config)
     train_set = open_split(config, config.data.train_split)
     val_set = open_split(config, config.data.val_split)
-    pool = open_pool(config, val_set)
     config = _resolve(config, train_set)
+    pool = open_pool(config, val_set)
     precision = Precision.of(choose_device(config.loop.device), config.loop.amp)
     torch.set_num_threads(config.loop.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)  # right before the model: it starts the same with a teacher and without
