@@ -1,12 +1,14 @@
 """Read a config: YAML file < environment < command line, with errors that name the nearest known key."""
 
 import difflib
+import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -19,6 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from train.config_keys import hint, keys, models_in, walk
 from train.errors import UserError
 from train.yaml_file import read_yaml
 
@@ -37,7 +40,7 @@ def load_config(model: type[Config], program: str, arguments: Sequence[str] | No
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     path = Path(arguments.pop(0)) if arguments and not arguments[0].startswith("-") else None
-    content = {} if path is None else _read_config(path)
+    content = {} if path is None else _without_other_kinds(model, _read_config(path), arguments)
     _check_environment(model)
     try:
         loaded = _settings_class(model, program, content, arguments)()
@@ -52,9 +55,9 @@ def load_config(model: type[Config], program: str, arguments: Sequence[str] | No
 def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """The worst error of a validation as one line: where, which key, what is wrong, what is known."""
     first = _worst(error)
-    key = ".".join(str(part) for part in _walk(model, first["loc"])[1])
+    key = ".".join(str(part) for part in walk(model, first["loc"])[1])
     if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key '{key}'{_hint(model, first['loc'])}"
+        return f"{where}: unknown key '{key}'{hint(model, first['loc'])}"
     given = "" if first["type"] == "missing" else f" (given: {first['input']!r})"
     return f"{where}: {key or 'config'}: {first['msg']}{given}"
 
@@ -98,20 +101,46 @@ def _read_config(path: Path) -> dict[str, Any]:
     return read_yaml(path)
 
 
+def _without_other_kinds(model: type[BaseModel], content: dict[str, Any], arguments: list[str]) -> dict[str, Any]:
+    """What a file says, but for keys that the command line or the environment makes another kind of thing."""
+    kept = dict(content)
+    for key, field in model.model_fields.items():
+        kinds = [group.model_fields["kind"] for group in models_in(field.annotation) if "kind" in group.model_fields]
+        wanted = _wanted_kind(key, arguments)
+        if wanted is None or not isinstance(content.get(key), dict):
+            continue
+        default = next((kind.default for kind in kinds if not kind.is_required()), None)
+        if kinds and wanted != content[key].get("kind", default):
+            del kept[key]
+    return kept
+
+
+def _wanted_kind(key: str, arguments: list[str]) -> str | None:
+    """The kind that the command line says, or else the environment; None: neither does."""
+    given = dict(pairwise(arguments))
+    given |= dict(argument.split("=", 1) for argument in arguments if argument.startswith("--") and "=" in argument)
+    try:
+        whole = json.loads(given.get(f"--{key}", "{}"))
+    except ValueError:
+        whole = {}
+    kind = given.get(f"--{key}.kind") or (whole.get("kind") if isinstance(whole, dict) else None)
+    return kind or os.environ.get(_variable(f"{key}.kind"))
+
+
 def _explain_arguments(model: type[BaseModel], message: str) -> str:
     unknown = re.search(r"unrecognized arguments: --([\w.]+)", message)
     if unknown:
-        known = list(_keys(model))
+        known = list(keys(model))
         groups = {key.rpartition(".")[0] for key in known}
         whole = next((key for key in known if unknown[1].startswith(f"{key}.") and key not in groups), None)
-        hint = f": give --{whole} as a whole, as JSON" if whole else _hint(model, unknown[1].split("."))
-        return f"command line: unknown option '--{unknown[1]}'{hint}"
+        advice = f": give --{whole} as a whole, as JSON" if whole else hint(model, unknown[1].split("."))
+        return f"command line: unknown option '--{unknown[1]}'{advice}"
     return "command line: " + " ".join(message.removeprefix("error parsing CLI: ").split())
 
 
 def _check_environment(model: type[BaseModel]) -> None:
     """Unknown variables that look like a key are typing errors; the others belong to the project's other programs."""
-    known = list(_keys(model))
+    known = list(keys(model))
     for variable in sorted(os.environ):
         key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
         if not variable.startswith(ENVIRONMENT_PREFIX) or any((key + ".").startswith(k + ".") for k in known):
@@ -132,55 +161,3 @@ def _origin(key: str, path: Path | None, arguments: list[str]) -> str:
 
 def _variable(key: str) -> str:
     return ENVIRONMENT_PREFIX + key.replace(".", "__").upper()
-
-
-def _hint(model: type[BaseModel], location: Sequence[int | str]) -> str:
-    """The nearest key of the same group; else one of that name elsewhere; else all keys of the group."""
-    groups, path = _walk(model, location[:-1])
-    siblings = list(dict.fromkeys(name for group in groups for name in group.model_fields))
-    group = "".join(f"{part}." for part in path)
-    near = [group + name for name in difflib.get_close_matches(str(location[-1]), siblings, n=1)]
-    near = near or [key for key in _keys(model) if key.endswith(f".{location[-1]}")]
-    if near:
-        return f": did you mean '{near[0]}'?"
-    return f": known here are {', '.join(siblings)}" if siblings else ""
-
-
-def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[type[BaseModel]], list[int | str]]:
-    """The models that may stand at a location, and the location as people type it.
-
-    The tag of a union, which pydantic puts behind the key, picks one of its models and is not typed.
-    """
-    groups, path, may_be_tag = [model], list[int | str](), False
-    for part in location:
-        tagged = [group for group in groups if part in _tags(group)]
-        if tagged and may_be_tag:
-            groups, may_be_tag = tagged, False
-            continue
-        path.append(part)
-        if isinstance(part, str):
-            fields = [group.model_fields[part] for group in groups if part in group.model_fields]
-            groups = [inner for field in fields for inner in _models_in(field.annotation)]
-            may_be_tag = True
-    return groups, path
-
-
-def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted key that has a value or an option of its own; a list is given whole."""
-    for name, field in model.model_fields.items():
-        yield prefix + name
-        if get_origin(field.annotation) is not list:
-            for inner in _models_in(field.annotation):
-                yield from _keys(inner, f"{prefix}{name}.")
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)
-
-
-def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
-    fields = (model.model_fields[key] for key in ("name", "kind") if key in model.model_fields)
-    return tuple(tag for field in fields for tag in get_args(field.annotation))

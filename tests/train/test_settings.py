@@ -128,6 +128,29 @@ def test_broken_file_is_one_line(tmp_path: Path, text: str, reason: str) -> None
     assert reason in complaint(str(path))
 
 
+def test_another_kind_on_the_command_line_replaces_what_the_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("name: a\nteacher: {run: b, flip: true}\n", encoding="utf-8")
+    onnx = {"kind": "onnx", "path": Path("c.onnx")}
+    expected = {"name": "a", "teacher": onnx}
+    for arguments in (
+        ["--teacher.kind", "onnx", "--teacher.path", "c.onnx"],
+        ["--teacher.kind=onnx", "--teacher.path=c.onnx"],
+    ):
+        assert load(str(path), *arguments).model_dump(exclude_unset=True) == expected
+    whole = '{"kind": "onnx", "path": "c.onnx"}'
+    assert load(str(path), "--teacher", whole).model_dump(exclude_unset=True) == expected
+    kept = load(str(path), "--teacher.checkpoint", "last").model_dump(exclude_unset=True)["teacher"]
+    assert kept == {"run": "b", "flip": True, "checkpoint": "last"}
+    assert load(str(path), "--teacher.kind", "run").teacher is not None
+    monkeypatch.setenv("SEGDISTILL_TEACHER__KIND", "onnx")
+    monkeypatch.setenv("SEGDISTILL_TEACHER__PATH", "c.onnx")
+    assert load(str(path)).model_dump(exclude_unset=True) == expected
+    assert "unknown key 'teacher.run': known here are precision, " in complaint(str(path), "--teacher.run", "d")
+
+
 def test_missing_file_names_the_nearest_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     near = SHIPPED[0].relative_to(ROOT)

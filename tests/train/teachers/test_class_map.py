@@ -4,6 +4,12 @@ import torch
 from tests.train.teachers.tables import Table
 from train.data.batches import Batch
 from train.errors import UserError
+from train.losses.contract import LossConfig, Views
+from train.losses.counted import counted
+from train.losses.cross_entropy import CrossEntropyConfig
+from train.losses.dkd import DkdConfig
+from train.losses.kd import KdConfig
+from train.models.taps import Taps
 from train.teachers.class_map import ClassMap, ClassMapped, left_out, resolve_class_map, without_unknown
 
 THEIRS = ["road", "lane", "person", "rider", "moon"]
@@ -69,3 +75,13 @@ def test_pixels_of_an_unknown_class_do_not_count_for_the_teacher() -> None:
     assert changed.valid.tolist() == [[[True, False, False, True]]]
     assert changed.label is label
     assert without_unknown(batch, frozenset()) is batch
+
+
+@pytest.mark.parametrize("loss", [KdConfig(), DkdConfig(), CrossEntropyConfig()], ids=lambda loss: loss.name)
+def test_losses_that_listen_to_a_teacher_do_not_look_there(loss: LossConfig) -> None:
+    label = torch.tensor([[[0, 2], [255, 1]]], dtype=torch.uint8)
+    valid = (label != 255) & (label != 2)
+    seen = counted(Views(student=Taps({}), label=label, valid=valid), loss, 0.0).label
+    assert seen is not None
+    listens = loss.needs.teacher
+    assert ((seen != 255) == (valid if listens else label != 255)).all()
