@@ -1,4 +1,5 @@
-"""The TensorRT engine without a GPU: stand-ins for the CUDA driver and TensorRT, the real library in between.
+"""The TensorRT engine without a GPU: stand-ins for the CUDA driver and TensorRT, the real library in between, and the
+kernels of `kernels/cuda` as g++ compiles them.
 
 In a process of its own, as a driver that is loaded once stays.
 """
@@ -6,31 +7,27 @@ In a process of its own, as a driver that is loaded once stays.
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.kernels.cuda.on_cpu.kernels import compile_for_cpu
+
 ROOT = Path(__file__).parents[3]
 STAND_IN = Path(__file__).parent / "stand_in"
 LIBRARIES = {"pycuda": "pycuda", "cuda-bindings": "cuda"}
-FLAGS = ["-std=c++17", "-O1", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wl,-soname,libcuda.so.1"]
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A libcuda.so.1."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("no g++ on this machine: the TensorRT engine is not tested")
     folder = tmp_path_factory.mktemp("driver")
     unused = folder / "unused.cpp"
     unused.write_text("".join(f'extern "C" int {name}() {{ return 801; }}\n' for name in names_beyond_the_stand_in()))
-    library = folder / "libcuda.so.1"
-    subprocess.run([compiler, *FLAGS, STAND_IN / "libcuda.cpp", unused, "-o", library, "-ldl"], check=True)
-    return library
+    more = (STAND_IN / "libcuda.cpp", unused, "-ldl", "-Wl,-soname,libcuda.so.1")
+    return compile_for_cpu(folder / "libcuda.so.1", *more)
 
 
 def names_beyond_the_stand_in() -> list[str]:
@@ -50,7 +47,8 @@ def test_on_stand_ins(library: str, driver: Path) -> None:
     if importlib.util.find_spec(LIBRARIES[library]) is None:
         pytest.skip(f"{library} is not installed")
     paths = {"LD_PRELOAD": str(driver), "PYTHONPATH": os.pathsep.join([str(STAND_IN), str(ROOT), *sys.path])}
-    command = [sys.executable, "-m", "pytest", "--noconftest", "-p", "no:cacheprovider", STAND_IN / "engine_checks.py"]
+    checks = [STAND_IN / "engine_checks.py", STAND_IN / "logits_checks.py"]
+    command = [sys.executable, "-m", "pytest", "--noconftest", "-p", "no:cacheprovider", *checks]
     result = subprocess.run(
         command,
         cwd=ROOT,

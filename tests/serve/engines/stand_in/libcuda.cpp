@@ -1,7 +1,8 @@
 // A stand-in for the CUDA driver on a machine without a GPU: as much of cuda.h as serving calls, on host memory.
 //
 // It is stricter than a GPU. Nothing of a stream is done before somebody waits for it, so that a result read too early
-// is not there yet. Copies must lie within live allocations of the right side, and every call wants a current context.
+// is not there yet. Copies and kernels must lie within live allocations of the right side, and every call wants a
+// current context. Kernels are those of kernels/cuda, compiled by g++; a fatbin is its header and a text of chips and names.
 #include <dlfcn.h>
 
 #include <cstdint>
@@ -13,9 +14,20 @@
 #include <string>
 #include <vector>
 
+#include "launch.h"
+
 namespace {
 
-enum { kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kInvalidContext = 201, kNotFound = 500, kInvalidated = 901 };
+enum {
+    kSuccess = 0,
+    kInvalidValue = 1,
+    kOutOfMemory = 2,
+    kInvalidImage = 200,
+    kInvalidContext = 201,
+    kNoBinaryForGpu = 209,
+    kNotFound = 500,
+    kInvalidated = 901
+};
 
 using Work = std::vector<std::function<void()>>;
 
@@ -24,10 +36,21 @@ struct Stream {
     bool is_capturing = false, is_broken = false;
 };
 
+struct FatbinHeader {
+    uint32_t magic;
+    uint16_t version, header_size;
+    uint64_t size;
+};
+
+struct Module {
+    std::string content;
+    std::map<std::string, std::string> functions;  // their addresses are the handles
+};
+
 std::recursive_mutex lock;
 std::map<uint64_t, size_t> device_memory, host_memory;
 std::map<std::string, int> failures;  // errors of all coming calls, by function
-int objects = 0;                      // streams, graphs and retained contexts that live
+int objects = 0;                      // streams, graphs, modules and retained contexts that live
 int context;                          // its address is the primary context
 thread_local int depth = 0;           // of this thread's stack of contexts
 
@@ -172,6 +195,39 @@ int cuGraphLaunch(Work* executable, Stream* stream) {
 }
 int cuGraphDestroy(Work* graph) { return delete graph, --objects, kSuccess; }
 int cuGraphExecDestroy(Work* executable) { return delete executable, --objects, kSuccess; }
+
+int cuModuleLoadData(Module** module, const void* image) {
+    GUARD;
+    if (const int error = enter("cuModuleLoadData")) return error;
+    FatbinHeader header;
+    memcpy(&header, image, sizeof header);
+    if (header.magic != 0xBA55ED50) return kInvalidImage;
+    const std::string content(static_cast<const char*>(image) + header.header_size, header.size);
+    if (content.find("sm_87 ") == std::string::npos) return kNoBinaryForGpu;
+    return *module = new Module{content, {}}, ++objects, kSuccess;
+}
+int cuModuleUnload(Module* module) {
+    GUARD;
+    return delete module, --objects, enter("cuModuleUnload");
+}
+int cuModuleGetFunction(const std::string** function, Module* module, const char* name) {
+    GUARD;
+    if (const int error = enter("cuModuleGetFunction")) return error;
+    if (module->content.find(name + std::string(" ")) == std::string::npos || !is_kernel(name)) return kNotFound;
+    return *function = &(module->functions[name] = name), kSuccess;
+}
+int cuLaunchKernel(const std::string* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                   unsigned block_y, unsigned block_z, unsigned shared_bytes, Stream* stream, void** arguments,
+                   void** extra) {
+    GUARD;
+    if (const int error = enter("cuLaunchKernel")) return error;
+    if (block_x * block_y * block_z > 1024 || shared_bytes || extra) return kInvalidValue;
+    const BoundKernel kernel = bind_kernel(function->c_str(), arguments);
+    for (const void* pointer : kernel.pointers) {
+        if (!within(device_memory, reinterpret_cast<uint64_t>(pointer), 1)) return kInvalidValue;
+    }
+    return tell(stream, [=] { kernel.run({0, 0, 0}, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}); });
+}
 
 // Libraries ask by name and version, and get what is above.
 int cuGetProcAddress_v2(const char* name, void** function, int, uint64_t, void*) {

@@ -1,7 +1,8 @@
-"""A stand-in for TensorRT on a machine without a GPU: a plan that finds each pixel's brightest channel.
+"""A stand-in for TensorRT on a machine without a GPU: a plan that finds each pixel's brightest channel, or is a graph.
 
-The plan's bytes are JSON: ``profiles`` (min, opt, max), ``outputs``, and whether it ``may_be_captured``. It computes
-where a GPU would, in memory of `libcuda.cpp`, when the stream comes to it.
+The plan's bytes are JSON: ``profiles`` (min, opt, max), ``outputs``, whether it ``may_be_captured``, and, where it is a
+graph, the ONNX file ``graph``. It computes where a GPU would, in memory of `libcuda.cpp`, when the
+stream comes to it.
 """
 
 import ctypes
@@ -9,6 +10,7 @@ import json
 import math
 
 import numpy as np
+import onnxruntime
 
 __version__ = "10.3.0"
 
@@ -38,6 +40,8 @@ class IExecutionContext:
         return name == "image" and all(a <= b <= c for a, b, c in zip(low, shape, high, strict=True))
 
     def get_tensor_shape(self, name):
+        if self._engine.graph:
+            return self._engine.run_graph(np.zeros(self._shape, np.uint8))[name].shape
         n, h, w, _ = self._shape
         return (n, 3, h, w) if name == "logits" else (n, h, w)
 
@@ -60,6 +64,10 @@ class IExecutionContext:
     def _run(self):
         image = self._memory("image", self._shape, np.uint8)
         self._engine.runs += 1
+        if self._engine.graph:
+            for name, value in self._engine.run_graph(image).items():
+                self._memory(name, value.shape, value.dtype)[:] = value
+            return
         self._memory("mask", self._shape[:3], np.uint8)[:] = image.argmax(-1)
         if "confidence" in self._addresses:
             self._memory("confidence", self._shape[:3], np.uint8)[:] = image.max(-1)
@@ -74,6 +82,11 @@ class IExecutionContext:
 class ICudaEngine:
     def __init__(self, plan, logger):
         self.plan, self.logger, self.runs = plan, logger, 0
+        self.graph = onnxruntime.InferenceSession(plan["graph"]) if "graph" in plan else None
+
+    def run_graph(self, image):
+        names = self.plan["outputs"]
+        return dict(zip(names, self.graph.run(names, {"image": image}), strict=True))
 
     def create_execution_context(self):
         return IExecutionContext(self)
