@@ -16,6 +16,7 @@ from serve.client.retries import Retries
 from serve.client.segmentation import Segmentation
 from serve.client.served_model import ServedModel
 from serve.client.sync_client import Client
+from serve.client.video import VideoFrame
 
 __all__ = [
     "Answer",
@@ -28,4 +29,5 @@ __all__ = [
     "Segmentation",
     "ServedModel",
     "ServerProblem",
+    "VideoFrame",
 ]

@@ -1,6 +1,8 @@
 """The client for asyncio."""
 
 import asyncio
+import os
+from collections.abc import AsyncIterator
 from types import TracebackType
 
 import httpx
@@ -25,6 +27,7 @@ from serve.client.problem import NoAnswer, ServerProblem
 from serve.client.retries import Patience, Retries
 from serve.client.segmentation import Segmentation, segmentation_of
 from serve.client.served_model import ServedModel, served_model
+from serve.client.video import FrameReader, VideoFrame, load_clip, video_call
 
 
 class AsyncClient:
@@ -94,6 +97,33 @@ class AsyncClient:
         )
         return await self._ask(call)
 
+    async def video(
+        self,
+        clip: str | os.PathLike[str] | bytes,
+        *,
+        model: str | None = None,
+        size: Size = "source",
+        classes: Classes | None = None,
+        every: int = 1,
+        smoothing: float = 0.0,
+    ) -> AsyncIterator[VideoFrame]:
+        """Segment a video: ``async for frame in client.video(clip)``; see `Client.video`."""
+        served = self._models.get(model) or await self.model(model)
+        body = await asyncio.to_thread(load_clip, clip)
+        call = video_call(body, model=model, size=size, classes=classes, every=every, smoothing=smoothing)
+        patience = Patience(self._retries)
+        begun = False
+        while not begun:
+            try:
+                async for frame in self._frames(call, served):
+                    begun = True
+                    yield frame
+                return
+            except (ServerProblem, NoAnswer) as failure:
+                if begun:
+                    raise
+                await asyncio.sleep(patience.wait_s(failure))
+
     def live(
         self,
         *,
@@ -120,6 +150,28 @@ class AsyncClient:
                 await asyncio.sleep(patience.wait_s(failure))
             except asyncio.TimeoutError:
                 raise patience.over() from None
+
+    async def _frames(self, call: Call, served: ServedModel) -> AsyncIterator[VideoFrame]:
+        begun = False
+        try:
+            async with self._http.stream(
+                call.method,
+                call.path,
+                params=call.params,
+                headers=call.headers,
+                content=call.body,
+                timeout=timeout(self._timeout_s),
+            ) as response:
+                begun = True
+                if response.status_code != httpx.codes.OK:
+                    answer_of(response, bytearray(await response.aread()))
+                reader = FrameReader(response, served)
+                async for piece in response.aiter_bytes():
+                    for frame in reader.feed(piece):
+                        yield frame
+                reader.check_end(self.url)
+        except httpx.RequestError as error:
+            raise no_answer(self.url, error, begun) from None
 
     async def _attempt(self, call: Call) -> Answer:
         begun = False

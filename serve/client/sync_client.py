@@ -1,5 +1,6 @@
 """The client for programs without asyncio."""
 
+import os
 import time
 import weakref
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from serve.client.problem import NoAnswer, ServerProblem
 from serve.client.retries import Patience, Retries
 from serve.client.segmentation import Segmentation, segmentation_of
 from serve.client.served_model import ServedModel, served_model
+from serve.client.video import FrameReader, VideoFrame, load_clip, video_call
 
 _PIECE = 2**18  # bytes sent between two looks at the clock
 
@@ -113,6 +115,44 @@ class Client:
         )
         return self._ask(call)
 
+    def video(
+        self,
+        clip: str | os.PathLike[str] | bytes,
+        *,
+        model: str | None = None,
+        size: Size = "source",
+        classes: Classes | None = None,
+        every: int = 1,
+        smoothing: float = 0.0,
+    ) -> Iterator[VideoFrame]:
+        """Segment a video on the server; its frames come while it is worked on.
+
+        Args:
+            clip: a path, or the bytes of an MP4, MOV, WebM, Matroska, AVI or MPEG-TS file.
+            model: one of the server's; None: its first.
+            size: of the class maps: ``source``, the video's own, or ``network``.
+            classes: only these, by name or id; all other pixels have the model's ``ignore_index``.
+            every: each n-th frame.
+            smoothing: against flicker, 0 (off) to 1.
+
+        Raises:
+            ServerProblem, NoAnswer: also after some frames. Then nothing is sent again.
+        """
+        served = self._models.get(model) or self.model(model)
+        call = video_call(load_clip(clip), model=model, size=size, classes=classes, every=every, smoothing=smoothing)
+        patience = Patience(self._retries)
+        begun = False
+        while not begun:
+            try:
+                for frame in self._frames(call, served):
+                    begun = True
+                    yield frame
+                return
+            except (ServerProblem, NoAnswer) as failure:
+                if begun:
+                    raise
+                time.sleep(patience.wait_s(failure))
+
     def live(
         self,
         *,
@@ -144,6 +184,27 @@ class Client:
                 return self._attempt(call, patience)
             except (ServerProblem, NoAnswer) as failure:
                 time.sleep(patience.wait_s(failure))
+
+    def _frames(self, call: Call, served: ServedModel) -> Iterator[VideoFrame]:
+        begun = False
+        try:
+            with self._http.stream(
+                call.method,
+                call.path,
+                params=call.params,
+                headers=call.headers,
+                content=call.body,
+                timeout=timeout(self._timeout_s),
+            ) as response:
+                begun = True
+                if response.status_code != httpx.codes.OK:
+                    answer_of(response, bytearray(response.read()))
+                reader = FrameReader(response, served)
+                for piece in response.iter_bytes():
+                    yield from reader.feed(piece)
+                reader.check_end(self.url)
+        except httpx.RequestError as error:
+            raise no_answer(self.url, error, begun) from None
 
     def _attempt(self, call: Call, patience: Patience) -> Answer:
         begun = False

@@ -11,8 +11,9 @@ from serve.video.conveyor import SegmentedFrame
 from serve.video.errors import VideoError
 from serve.video.form import BrokenFrameAnswer, Form, FrameAnswer, VideoSummary
 from serve.video.frames import BrokenFrame, Frame
+from serve.video.headers import FRAME_HEADER, TIME_HEADER
 from serve.video.mp4 import MP4
-from serve.video.multipart import FRAME_HEADER, MULTIPART, TIME_HEADER, Multipart
+from serve.video.multipart import MULTIPART, Multipart
 from serve.video.ndjson import NDJSON, Ndjson
 from serve.video.places import FIELD
 from train.data.image import DecodedImage

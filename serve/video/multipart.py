@@ -10,10 +10,9 @@ from serve.segmentation import AnswerOptions
 from serve.video.conveyor import SegmentedFrame
 from serve.video.form import VideoSummary
 from serve.video.frames import BrokenFrame
+from serve.video.headers import FRAME_HEADER, TIME_HEADER
 
 MULTIPART = "multipart/mixed"
-FRAME_HEADER = "Segdistill-Frame"
-TIME_HEADER = "Segdistill-Time"
 
 
 @dataclass
