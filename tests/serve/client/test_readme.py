@@ -12,6 +12,7 @@ from PIL import Image
 
 import serve.client
 from tests.serve.conftest import ROOT
+from tests.serve.video.clips import clip
 
 README = Path(serve.client.__file__).with_name("README.md").read_text(encoding="utf-8")
 NODE, COMPILER = shutil.which("node"), shutil.which("g++")
@@ -51,7 +52,7 @@ def ids_from(server, street):
 
 
 def test_python(server, street):
-    one, several, live = blocks("python")
+    one, several, live, video = blocks("python")
     lines = run(server, street, [sys.executable, "-W", "error", "-c"], one).splitlines()
     assert lines[0] == "(48, 64) uint8"
     assert set(eval(lines[1])) == {"red", "green", "blue"}
@@ -59,6 +60,9 @@ def test_python(server, street):
     classes, *masks = run(server, street, [sys.executable, "-W", "error", "-c"], live).splitlines()
     assert classes == "['red', 'green', 'blue']"
     assert [line.split(" {")[0] for line in masks] == [f"{frame} (48, 64)" for frame in range(3)]
+    (street / "drive.mp4").write_bytes(clip(3))
+    frames = run(server, street, [sys.executable, "-W", "error", "-c"], video).splitlines()
+    assert frames == ["0 0.0 (48, 64)", "2 0.08 (48, 64)"]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
