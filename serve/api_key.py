@@ -8,15 +8,16 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve.docs_page import DOCS
 from serve.live.message import KEY_PREFIX
-from serve.page import PAGE_PATHS
+from serve.page import PAGE
 from serve.problem import ProblemError, refuse
 from train.errors import UserError
 
 ENVIRONMENT = "SEGDISTILL_SERVE_API_KEYS"
 """Keys separated by spaces or commas. There is no option for them: a command line can be read by every user."""
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"}) | PAGE_PATHS
+OPEN_PATHS = frozenset({"/healthz", "/readyz"}) | PAGE.paths | DOCS.paths
 
 _SHORTEST = 16
 
@@ -26,7 +27,7 @@ class ApiKey:
 
     A WebSocket may bring it as a subprotocol, `KEY_PREFIX` and the key in base64url: browsers send no headers with one.
 
-    `OPEN_PATHS` stay open: an orchestrator's probes, and the page, which asks for the key itself. Keys are kept and
+    `OPEN_PATHS` stay open: an orchestrator's probes, and the pages, which ask for the key themselves. Keys are kept and
     compared as digests, each with every one, so that the time taken tells neither a key's length nor how much of it
     was right.
     """

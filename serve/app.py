@@ -13,11 +13,12 @@ from serve.answers.responses import segment_responses
 from serve.answers.several import NOTES_HEADER, pack
 from serve.class_choice import chosen_classes
 from serve.direct_route import DirectRoute
+from serve.docs_page import DOCS
 from serve.live.endpoint import add_live
 from serve.model_card import ModelCard, card_of
 from serve.model_choice import chosen_model
 from serve.models import Model
-from serve.page import add_page
+from serve.page import PAGE
 from serve.pipeline import Order
 from serve.problem import PROBLEM_RESPONSES, ProblemError, answer_problems, problem_of
 from serve.segmentation import AnswerOptions, Encoded
@@ -68,7 +69,8 @@ def create_app(service: Service) -> FastAPI:
     app.add_api_route("/metrics", metrics, response_class=Response)
     add_live(app, service)
     add_video(app, service)
-    add_page(app)
+    PAGE.add_to(app)
+    DOCS.add_to(app)
     answer_problems(app)
     app.openapi()  # kept; it takes longer than any request may hold up the others
     return app

@@ -1,5 +1,5 @@
 """The page at ``/``: pictures, videos and the camera, segmented and looked at in a browser."""
 
-from serve.page.site import PAGE_PATHS, add_page
+from serve.page.site import PAGE
 
-__all__ = ["PAGE_PATHS", "add_page"]
+__all__ = ["PAGE"]

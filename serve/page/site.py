@@ -1,4 +1,4 @@
-"""Serve the page's files: read once, sent from memory, with headers that let it run nothing but itself."""
+"""Serve a page's files: read once, sent from memory, with headers that let it run nothing but itself."""
 
 import hashlib
 import mimetypes
@@ -50,25 +50,32 @@ def _read(path: Path) -> _File:
     return _File(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
-_SITE = {
-    "/" if path.name == "index.html" else f"/page/{path.name}": _read(path)
-    for path in sorted(FILES.iterdir())
-    if path.is_file()
-}
+class Site:
+    """A page and its files, none of which is secret: they need no key.
 
-PAGE_PATHS = frozenset(_SITE)
-"""Where the page and what it consists of are found. None of it is secret: they need no key."""
+    Args:
+        folder: of the files; ``index.html`` is the page itself.
+        address: path of the page.
+        below: what the paths of the other files begin with.
+    """
+
+    def __init__(self, folder: Path, address: str, below: str) -> None:
+        files = (path for path in sorted(folder.iterdir()) if path.is_file())
+        self._files = {address if path.name == "index.html" else below + path.name: _read(path) for path in files}
+        self.paths = frozenset(self._files)
+        """Where the page and what it consists of are found."""
+
+    def add_to(self, app: FastAPI) -> None:
+        """Give ``app`` the page and its files."""
+        for path in self.paths:
+            app.add_api_route(path, self._answer, methods=["GET", "HEAD"], include_in_schema=False)
+
+    async def _answer(self, request: Request) -> Response:
+        file = self._files[request.scope["path"]]
+        headers = {**HEADERS, "ETag": file.etag}
+        if file.etag in [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]:
+            return Response(status_code=304, headers=headers)
+        return Response(file.body, headers=headers, media_type=file.media_type)
 
 
-def add_page(app: FastAPI) -> None:
-    """Give ``app`` the page at ``/`` and its files under ``/page/``."""
-    for path in _SITE:
-        app.add_api_route(path, _page, methods=["GET", "HEAD"], include_in_schema=False)
-
-
-async def _page(request: Request) -> Response:
-    file = _SITE[request.scope["path"]]
-    headers = {**HEADERS, "ETag": file.etag}
-    if file.etag in [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]:
-        return Response(status_code=304, headers=headers)
-    return Response(file.body, headers=headers, media_type=file.media_type)
+PAGE = Site(FILES, "/", "/page/")

@@ -27,21 +27,26 @@ export class Server {
     this.askForKey = askForKey;
   }
 
+  /** Whether it has asked for a key, and got one. */
+  get guarded() {
+    return Boolean(this.#key);
+  }
+
   /** The card of each model, the default one first. */
   async cards() {
-    const { models } = await (await this.#ask("models")).json();
+    const { models } = await (await this.ask("models")).json();
     return Promise.all(models.map((name) => this.card(name)));
   }
 
   async card(name) {
-    return (await this.#ask(`model?${new URLSearchParams({ model: name })}`)).json();
+    return (await this.ask(`model?${new URLSearchParams({ model: name })}`)).json();
   }
 
   /** Class ids of a picture at the network's size, the milliseconds of each stage, and what was done to the picture. */
   async segment(model, picture, signal) {
     const start = performance.now();
     const query = new URLSearchParams({ model, size: "network" });
-    const answer = await this.#ask(`segment?${query}`, {
+    const answer = await this.ask(`segment?${query}`, {
       method: "POST",
       body: picture,
       headers: { Accept: "application/octet-stream", "Content-Type": picture.type || "application/octet-stream" },
@@ -56,7 +61,7 @@ export class Server {
 
   /** The video with the classes' colours over it, as MP4; `progress` is called with the bytes that have come. */
   async annotated(model, video, progress, signal) {
-    const answer = await this.#ask(`segment/video?${new URLSearchParams({ model })}`, {
+    const answer = await this.ask(`segment/video?${new URLSearchParams({ model })}`, {
       method: "POST",
       body: video,
       headers: { Accept: "video/mp4", "Content-Type": video.type || "application/octet-stream" },
@@ -83,11 +88,12 @@ export class Server {
 
   /** Why a WebSocket was refused, which a browser does not tell. Returns if there seems to be no reason any more. */
   async check() {
-    await this.#ask("readyz");
-    await this.#ask("models");
+    await this.ask("readyz");
+    await this.ask("models");
   }
 
-  async #ask(path, options = {}) {
+  /** The answer to any request, with the key where there is one. Throws a `Problem` or `Unreachable`. */
+  async ask(path, options = {}) {
     for (;;) {
       const headers = { ...options.headers, ...(this.#key && { Authorization: `Bearer ${this.#key}` }) };
       const answer = await reached(fetch(path, { ...options, headers }));

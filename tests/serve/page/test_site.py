@@ -3,18 +3,18 @@
 import httpx
 import pytest
 
-from serve.page import PAGE_PATHS
+from serve.page import PAGE
 from serve.page.site import FILES
 from tests.serve.conftest import ServerProcess
 
 
-@pytest.fixture(scope="module", params=sorted(PAGE_PATHS))
+@pytest.fixture(scope="module", params=sorted(PAGE.paths))
 def answer(request: pytest.FixtureRequest, server: ServerProcess) -> httpx.Response:
     return server.client.get(request.param)
 
 
 def test_all_of_it_is_less_than_100_kb(server: ServerProcess) -> None:
-    sizes = {path: len(server.client.get(path).content) for path in PAGE_PATHS}
+    sizes = {path: len(server.client.get(path).content) for path in PAGE.paths}
     assert sum(sizes.values()) < 100_000, sizes
     assert len(sizes) == len(list(FILES.iterdir())) > 10
 
@@ -38,7 +38,7 @@ def test_a_browser_that_has_it_gets_it_only_when_it_has_changed(answer: httpx.Re
 
 
 def test_a_file_is_named_for_what_it_is(server: ServerProcess) -> None:
-    kinds = {path.rpartition(".")[2]: server.client.head(path).headers["content-type"] for path in PAGE_PATHS}
+    kinds = {path.rpartition(".")[2]: server.client.head(path).headers["content-type"] for path in PAGE.paths}
     assert {kind: kinds[kind].split(";")[0] for kind in ("js", "css", "svg", "/")} == {
         "js": "text/javascript",
         "css": "text/css",
