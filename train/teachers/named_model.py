@@ -42,8 +42,7 @@ class NamedModelTeacher(TeacherSettings):
         path = self.file or _downloaded(self.url or "", self.sha256)
         weights = {_own_name(key): value for key, value in read_weights(path).items()}
         names = self.classes or classes
-        # The file holds all weights, so those of ImageNet need not be there.
-        network = build_model(self.model.model_copy(update={"weights": "none"}), len(names))
+        network = build_model(self.model.without_weights, len(names))
         # What images were normalised with is no weight: files of others do not have it.
         buffers: dict[str, Tensor] = {key: getattr(network, key) for key in ("mean", "std")}
         load_into(network, {**buffers, **weights}, path)

@@ -87,6 +87,11 @@ def test_a_whole_training_its_report_and_its_scores(  # type: ignore[no-untyped-
     assert 0 < scores["pixel_accuracy"] < 1
     assert scores["teacher"]["path"] == teachers["onnx"]["path"]
     assert "macs" not in scores
+    config = [str(tmp_path / "a" / "config.yaml"), "--teacher", "--pictures", "0"]
+    assert "a config has no folder for scores and pictures: say where with --out" in cli(evaluate.main, config).err
+    assert cli(evaluate.main, [*config, "--out", str(tmp_path / "scored")]).code == 0
+    again = json.loads((tmp_path / "scored" / "scores.json").read_text(encoding="utf-8"))
+    assert again["miou"] == scores["miou"]
 
 
 def test_the_table_of_classes_is_what_the_config_takes(  # type: ignore[no-untyped-def]
