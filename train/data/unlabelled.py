@@ -5,23 +5,21 @@ is left out. Three splits: ``all``, and for trainings without one labelled image
 stretches of time with frames between them that are in neither; no image of ``train`` is like one of ``val``.
 """
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from train.data.clip_frames import ClipFrames, FrameSource
 from train.data.dataset import FramePlace
-from train.data.folder import IMAGE_SUFFIXES
 from train.data.frame_folder import FrameFolder
 from train.data.frame_scan import scan
-from train.data.held_out import Stretches, stretches
+from train.data.held_out import stretches
 from train.data.likeness import Mark, distinct, found_in
 from train.data.palette import default_palette
-from train.data.spec import DatasetSpec, PoolSpec
-from train.data.video import VIDEO_SUFFIXES, VideoFile
+from train.data.spec import DatasetSpec
+from train.data.unlabelled_sources import find_sources, said_of
+from train.data.video import VideoFile
 from train.errors import UserError
 
 Split = dict[FramePlace, Mark]
@@ -93,25 +91,21 @@ def open_unlabelled(spec: DatasetSpec, split: str) -> UnlabelledFrames:
         )
     if not spec.classes:
         raise UserError("data.classes: images without labels name no classes: give a teacher, or data.classes")
-    found, notes = _sources(spec.unlabelled)
-    name = f"{' + '.join(path.stem for path in spec.unlabelled)}/{split}"
+    found, notes = find_sources(spec.unlabelled)
+    name = f"{' + '.join(path.resolve().stem for path in spec.unlabelled)}/{split}"
     parts: dict[str, tuple[list[FrameSource], Split]] = {"all": ([], {}), "train": ([], {}), "val": ([], {})}
     for title, source in found:
         seen = scan(source, spec.pool.every)
-        notes += _said_of(title, source, len(seen.marks), seen.broken)
-        for part, ranges in _parts(len(source), spec.pool)._asdict().items():
-            stretches_of, samples = parts[part]
+        notes += said_of(title, source, len(seen.marks), seen.broken)
+        for part, ranges in stretches(len(source), spec.pool.held_out, spec.pool.apart)._asdict().items():
+            clips, samples = parts[part]
             for frames in ranges:
-                place = len(stretches_of)
-                samples |= {FramePlace(place, n - frames.start): seen.marks[n] for n in frames if n in seen.marks}
-                stretches_of.append(_Stretch(source, title, frames))
+                clip = len(clips)
+                samples |= {FramePlace(clip, n - frames.start): seen.marks[n] for n in frames if n in seen.marks}
+                clips.append(_Stretch(source, title, frames))
     if not parts["all"][1]:
         raise UserError(f"data.unlabelled: none of the images can be read: {notes[-1] if notes else 'replace them'}")
     return _chosen(spec, split, name, parts, notes)
-
-
-def _parts(frames: int, spec: PoolSpec) -> Stretches:
-    return stretches(frames, spec.held_out, spec.apart)
 
 
 def _chosen(
@@ -135,51 +129,3 @@ def _chosen(
 def _distinct(samples: Split, alike: float) -> Split:
     places = sorted(samples)
     return {places[index]: samples[places[index]] for index in distinct([samples[p] for p in places], alike)}
-
-
-def _sources(paths: list[Path]) -> tuple[list[tuple[str, VideoFile | FrameFolder]], list[str]]:
-    """Videos and folders of images, each with a name of its own, and what of them cannot be opened."""
-    if not paths:
-        raise UserError("data.unlabelled: the layout 'unlabelled' needs videos or folders: --data.unlabelled PATH")
-    found: list[VideoFile | FrameFolder] = []
-    notes = []
-    for path in [inner for given in paths for inner in _below(given)]:
-        try:
-            found.append(FrameFolder(path, None) if path.is_dir() else VideoFile(path, whole=False))
-        except UserError as error:
-            notes.append(f"left out: {error}")
-    if not found:
-        reason = notes[0].removeprefix("left out: ") if notes else f"{paths[0]}: no images and no videos here: add some"
-        raise UserError(f"data.unlabelled: {reason}")
-    names = [source.name for source in found]
-    return [
-        (name if names.count(name) == 1 else f"{name}-{names[: index + 1].count(name)}", source)
-        for index, (name, source) in enumerate(zip(names, found, strict=True))
-    ], notes
-
-
-def _below(path: Path) -> list[Path]:
-    """The video itself; or the videos in a folder, and the folders that have images in them."""
-    if path.is_file():
-        if path.suffix.lower() not in VIDEO_SUFFIXES:
-            raise UserError(f"data.unlabelled: {path}: no video ({', '.join(sorted(VIDEO_SUFFIXES))}): give its folder")
-        return [path]
-    if not path.is_dir():
-        raise UserError(f"data.unlabelled: {path}: no such file or folder: check the path")
-    found = []
-    for folder, folders, files in os.walk(path, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        suffixes = {Path(name).suffix.lower() for name in files if not name.startswith(".")}
-        found += [Path(folder)] if suffixes & IMAGE_SUFFIXES else []
-        found += [Path(folder) / name for name in sorted(files) if Path(name).suffix.lower() in VIDEO_SUFFIXES]
-    return found
-
-
-def _said_of(title: str, source: VideoFile | FrameFolder, readable: int, broken: list[str]) -> list[str]:
-    lines = [f"{title}: {readable} images of {source.path}"]
-    if broken:
-        remedy = (
-            f"write it anew (ffmpeg -i {source.path.name} NEW.mkv)" if isinstance(source, VideoFile) else "replace them"
-        )
-        lines.append(f"{title}: {len(broken)} cannot be read and are left out: {remedy}; the first: {broken[0]}")
-    return lines

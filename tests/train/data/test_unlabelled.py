@@ -84,7 +84,7 @@ def test_broken_images_are_counted_and_left_out(tmp_path: Path) -> None:
     found = opened(tmp_path)
     assert "drive_2" not in names(found)
     notes = "\n".join(found.notes)
-    assert "drive: 1 cannot be read and are left out: replace them; the first: " in notes
+    assert "drive: 1 not readable, left out: replace them; the first: " in notes
     assert "film: " in notes
     assert "write it anew (ffmpeg -i film.avi NEW.mkv); the first: " in notes
     assert f"left out: {tmp_path / 'voice.mp4'}: cannot be opened as a video: replace or remove it" in notes
@@ -126,7 +126,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
         opened(tmp_path / "film.mp4")
     (tmp_path / "drive").mkdir()
     (tmp_path / "drive" / "1.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match="none of the images can be read: drive: 1 cannot be read"):
+    with pytest.raises(UserError, match="none of the images can be read: drive: 1 not readable"):
         opened(tmp_path / "drive")
 
 
