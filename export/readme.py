@@ -21,7 +21,8 @@ def _head(bundle: Bundle) -> str:
     if manifest.output.logits:
         outputs.append(f"`{manifest.output.logits}`: float32 logits before the upsampling")
     files = [
-        f"| `{record.path}` | {role} | {record.precision} | {record.runtime} | {record.size_bytes / 1e6:.2f} MB |"
+        f"| `{record.path}` | {role} | {record.precision}{', bare logits' if record.logits else ''} | {record.runtime} "
+        f"| {record.size_bytes / 1e6:.2f} MB |"
         for role, record in manifest.files.items()
     ]
     return "\n".join(

@@ -38,6 +38,8 @@ def model_file_name(record: FileRecord) -> str:
             f"{record.path}: Triton has no backend for {record.runtime}: choose --role onnx, or a plan built with "
             "`python -m export.trt BUNDLE --flavour tensorrt`"
         )
+    if record.logits is not None:
+        raise UserError(f"{record.path}: gives bare logits, and Triton has no kernel for the rest: choose a whole plan")
     return _BACKENDS[record.runtime][1]
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from kernels.cuda.launch import SOURCES
@@ -12,8 +13,8 @@ FOLDER = Path(__file__).parent
 DEFAULT_OUTPUT = Path("build/cuda")
 
 
-def build(nvcc: Path, output: Path) -> Table:
-    """Compile every source into ``output``, as ``<source>.fatbin``.
+def build(nvcc: Path, output: Path, chips: Sequence[int] = ()) -> Table:
+    """Compile every source into ``output``, as ``<source>.fatbin``, for these chips alone or, without any, for all.
 
     Raises:
         BuildError: a source has an error, a warning or a register spill.
@@ -22,7 +23,9 @@ def build(nvcc: Path, output: Path) -> Table:
     table: Table = {}
     for source in SOURCES:
         fatbin = output / f"{source}.fatbin"
-        table |= parse_ptxas(compile_fatbin(nvcc, FOLDER / f"{source}.cu", fatbin))
+        table |= parse_ptxas(
+            compile_fatbin(nvcc, FOLDER / f"{source}.cu", fatbin, chips or ARCHITECTURES, ptx=not chips)
+        )
         print(f"{fatbin}  {fatbin.stat().st_size / 1024:.0f} KiB", file=sys.stderr)
     return table
 
@@ -32,7 +35,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         nvcc = find_nvcc()
-        table = build(nvcc, arguments.out)
+        table = build(nvcc, arguments.out, arguments.sm)
         if arguments.report:
             print(markdown(table, nvcc_version(nvcc)), end="")
     except BuildError as error:
@@ -49,6 +52,14 @@ def _parser() -> argparse.ArgumentParser:
         "for all others. Needs nvcc, and neither a GPU nor torch.",
     )
     parser.add_argument("--out", type=Path, default=DEFAULT_OUTPUT, help="folder of the fatbins (default: %(default)s)")
+    parser.add_argument(
+        "--sm",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="SM",
+        help="only for these, e.g. 87: also with the nvcc of a Jetson, which does not know the newest chips (default: all)",
+    )
     parser.add_argument(
         "--report", action="store_true", help="print the registers of each kernel on each chip, as a Markdown table"
     )

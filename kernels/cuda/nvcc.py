@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 ARCHITECTURES = (75, 80, 86, 87, 89, 90, 100, 120)
@@ -54,8 +55,10 @@ def nvcc_version(nvcc: Path) -> str:
     return found[1]
 
 
-def compile_fatbin(nvcc: Path, source: Path, output: Path) -> str:
-    """One source to one fatbin for all architectures.
+def compile_fatbin(
+    nvcc: Path, source: Path, output: Path, architectures: Sequence[int] = ARCHITECTURES, ptx: bool = True
+) -> str:
+    """One source to one fatbin of machine code for some architectures, and PTX for all others.
 
     Returns:
         What ptxas says of each kernel's resources.
@@ -63,8 +66,9 @@ def compile_fatbin(nvcc: Path, source: Path, output: Path) -> str:
     Raises:
         BuildError: an error, a warning or a register spill.
     """
-    code = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in ARCHITECTURES]
-    code.append(f"-gencode=arch=compute_{PTX_ARCHITECTURE},code=compute_{PTX_ARCHITECTURE}")
+    code = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in architectures]
+    if ptx:
+        code.append(f"-gencode=arch=compute_{PTX_ARCHITECTURE},code=compute_{PTX_ARCHITECTURE}")
     command = [str(nvcc), *_FLAGS, *code, "-o", str(output), str(source)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:

@@ -3,8 +3,6 @@
 import re
 from typing import NamedTuple
 
-from kernels.cuda.nvcc import ARCHITECTURES
-
 _ENTRY = re.compile(r"Compiling entry function '(?P<kernel>\w+)' for 'sm_(?P<architecture>\d+)a?'")
 _STACK = re.compile(r"(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill")
 _REGISTERS = re.compile(r"Used (?P<registers>\d+) registers")
@@ -39,12 +37,13 @@ def parse_ptxas(log: str) -> Table:
 
 def markdown(table: Table, version: str) -> str:
     """Registers per thread, a row for each kernel and a column for each chip."""
+    chips = sorted({chip for row in table.values() for chip in row})
     lines = [
         f"Registers per thread, by nvcc {version}. A spilled register fails the build.\n",
-        "| kernel | " + " | ".join(f"sm_{architecture}" for architecture in ARCHITECTURES) + " |",
-        "|---|" + "---:|" * len(ARCHITECTURES),
+        "| kernel | " + " | ".join(f"sm_{architecture}" for architecture in chips) + " |",
+        "|---|" + "---:|" * len(chips),
     ]
     for kernel in sorted(table):
-        cells = [str(table[kernel][architecture].registers) for architecture in ARCHITECTURES]
+        cells = [str(table[kernel][architecture].registers) for architecture in chips]
         lines.append(f"| `{kernel}` | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -49,11 +49,11 @@ def read(messages: ModuleType, model: Path) -> Any:
     return text_format.Parse((model / "config.pbtxt").read_text(encoding="utf-8"), messages.ModelConfig())
 
 
-def add_plan(root: Path, runtime: Runtime, profiles: list[Profile]) -> None:
+def add_plan(root: Path, runtime: Runtime, profiles: list[Profile], **fields: object) -> None:
     target = PlanTarget(flavour="tensorrt", tensorrt="10.3.0", gpu="Orin", sm=["87"], profiles=profiles)
     with new_file(root / "model.plan") as plan:
         plan.write_bytes(b"a plan")
-        add_file(root, "plan", plan, file_record(plan, runtime=runtime, built_for=target, precision="fp16"))
+        add_file(root, "plan", plan, file_record(plan, runtime=runtime, built_for=target, precision="fp16", **fields))
 
 
 def profile(batch: int, height: int = HEIGHT, width: int = WIDTH) -> Profile:
@@ -170,6 +170,14 @@ def test_what_a_plan_cannot_do(
     ended = cli(main, [str(root), "--repository", str(repository), "--role", "plan", *arguments])
     assert ended.code == 2
     assert message in ended.err
+
+
+def test_a_plan_of_bare_logits(cli: Cli, root: Path, repository: Path) -> None:
+    add_plan(root, "tensorrt", [profile(4)], logits="fp16")
+    ended = cli(main, [str(root), "--repository", str(repository), "--role", "plan"])
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "model.plan: gives bare logits" in ended.err
+    assert not repository.exists()
 
 
 def test_a_plan_of_another_size(cli: Cli, root: Path, repository: Path) -> None:

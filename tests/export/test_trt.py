@@ -11,8 +11,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from export.bundle import add_file, file_record, load_bundle, new_file
+from export.bundle import add_file, file_record, load_bundle, new_file, sha256
 from export.lock import locked
+from export.tensorrt.target import rebuild_command
 from export.trt import main
 from tests.conftest import Cli
 from tests.export.tensorrt.graphs import make_bundle, one_convolution, own_operation
@@ -63,6 +64,48 @@ def test_the_fp16_graph_of_an_export(cli: Cli, bundle_root: Path) -> None:
     assert re.search(r"layers: \d+ \(\d+ fp16, ", ended.out)
 
 
+@pytest.fixture
+def fatbins(tmp_path: Path) -> Path:
+    folder = tmp_path / "cuda"
+    folder.mkdir()
+    (folder / "upsample_argmax.fatbin").write_bytes(b"a fatbin")
+    return folder
+
+
+def test_a_plan_of_bare_logits_brings_the_kernel_along(cli: Cli, root: Path, fatbins: Path) -> None:
+    arguments = [str(root), *RTX, "--outputs", "logits", "--kernels", str(fatbins)]
+    ended = cli(main, arguments)
+    assert ended.code == 0, ended.err
+    record = load_bundle(root).record("rtx_portable_fp32_logits")
+    part = root / "model.rtx_portable_fp32_logits.upsample_argmax.fatbin"
+    assert record.logits == "fp32"
+    assert record.parts == {part.name: sha256(part)}
+    assert part.read_bytes() == b"a fatbin"
+    layers = json.loads((root / "model.rtx_portable_fp32_logits.layers.json").read_text())["Layers"]
+    names = "".join(layer["Inputs"] + layer["Outputs"] for layer in layers)
+    assert "Name: image," in names
+    assert "Name: logits, Dimensions: [1,3,16,32]" in names
+    assert "Name: mask," not in names
+    assert "rtx_portable_fp32_logits" in (root / "README.md").read_text()
+    before = files(root)
+    assert "nothing changed since it was made: reused" in cli(main, arguments).out
+    assert files(root) == before
+    (fatbins / "upsample_argmax.fatbin").write_bytes(b"another fatbin")
+    assert "built in" in cli(main, arguments).out
+    assert part.read_bytes() == b"another fatbin"
+
+
+def test_a_whole_plan_and_one_of_bare_logits_stand_side_by_side(cli: Cli, bundle_root: Path, fatbins: Path) -> None:
+    for outputs in ("mask", "logits"):
+        more = ["--precision", "fp16", "--outputs", outputs, "--kernels", str(fatbins)]
+        assert cli(main, [str(bundle_root), *RTX, *more]).code == 0
+    bundle = load_bundle(bundle_root)
+    whole, bare = bundle.record("rtx_portable_fp16"), bundle.record("rtx_portable_fp16_logits")
+    assert (whole.logits, bare.logits) == (None, "fp16")
+    assert whole.source_sha256 == bare.source_sha256 == bundle.record("onnx_fp16").sha256
+    assert rebuild_command(bundle, bare).endswith("--flavour rtx --precision fp16 --outputs logits")
+
+
 def test_what_has_not_changed_is_kept(cli: Cli, root: Path) -> None:
     cli(main, [str(root), *RTX])
     before = files(root)
@@ -95,6 +138,10 @@ def test_plans_for_several_gpus_stand_side_by_side(cli: Cli, root: Path) -> None
         ((*RTX, "--precision", "fp16"), "no fp16 graph to build from: make it with `python -m export.onnx RUN --out "),
         ((*RTX, "--precision", "int8"), "no int8 graph to build from: make it with `python -m export.quantize "),
         (("--dla", "0"), "a DLA has no fp32"),
+        (
+            (*RTX, "--outputs", "logits", "--kernels", "nowhere"),
+            "nowhere/upsample_argmax.fatbin: not found: make it with `python -m kernels.cuda.build`",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(

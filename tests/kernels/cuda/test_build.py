@@ -69,6 +69,15 @@ def test_the_committed_table_of_registers_is_what_this_compiler_makes(built, com
     assert markdown(built[1], version) in committed
 
 
+def test_a_build_for_one_chip_holds_that_one_alone(compiler, cuobjdump, tmp_path):
+    source = tmp_path / "one.cu"
+    source.write_text('extern "C" __global__ void kernel(int* p) { *p = 1; }\n', encoding="utf-8")
+    fatbin = tmp_path / "one.fatbin"
+    assert set(parse_ptxas(compile_fatbin(compiler, source, fatbin, [87], ptx=False))["kernel"]) == {87}
+    listed = subprocess.run([cuobjdump, "-lelf", "-lptx", fatbin], capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"sm_(\d+)\.(cubin|ptx)", listed) == [("87", "cubin")]
+
+
 def test_a_warning_is_an_error(compiler, tmp_path):
     source = tmp_path / "unused.cu"
     source.write_text('extern "C" __global__ void kernel(int* p) { int unused; *p = 1; }\n', encoding="utf-8")
