@@ -58,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="SM",
-        help="only for these, e.g. 87: also with the nvcc of a Jetson, which does not know the newest chips (default: all)",
+        help="only for these, e.g. 87: an nvcc that does not know the newest chips, as a Jetson's, can do that too "
+        "(default: all)",
     )
     parser.add_argument(
         "--report", action="store_true", help="print the registers of each kernel on each chip, as a Markdown table"
