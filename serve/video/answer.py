@@ -10,13 +10,14 @@ from fastapi import HTTPException, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from serve.access_log import record_of
-from serve.engines.protocol import DeviceError, NoMemory
+from serve.engines.protocol import DeviceError, NotNow
 from serve.problem import CLIENT_GONE, problem_of
 from serve.request_id import request_id_of
 from serve.service import Service
 from serve.ticket import Dropped, Ticket
 from serve.timing import StageTimes
 from serve.video.conveyor import SegmentedFrame
+from serve.video.errors import VideoError
 from serve.video.form import Form, VideoSummary
 from serve.video.frames import BrokenFrame
 
@@ -51,6 +52,7 @@ class Work:
         self._client_left = False
         self._count = self._broken = 0
         self._sums = StageTimes()
+        self._error: Exception = VideoError("the video has no frame: give it whole")
         self._drained_since: float | None = None
 
     @property
@@ -73,17 +75,18 @@ class Work:
             HTTPException, UserError: before the first piece, in place of an answer.
             BrokenOff: after it.
         """
-        begun, held = False, b""
+        begun, held = False, list[bytes]()
         try:
             async for result in self._frames:
                 self._check_end()
-                piece = held + await self._piece(result)
+                held.append(await self._piece(result))
                 if begun or isinstance(result, SegmentedFrame):
-                    begun, held = True, b""
+                    begun, piece = True, b"".join(held)
+                    held.clear()
                     yield piece
-                else:
-                    held = piece
-            yield held + await self._written(lambda: self._form.end(self._summary()))
+            if not begun:
+                raise self._error
+            yield b"".join(held) + await self._written(lambda: self._form.end(self._summary()))
         except (Exception, asyncio.CancelledError) as error:
             failure = self._failure(error)
             if not begun:
@@ -94,6 +97,7 @@ class Work:
         self._count += 1
         if isinstance(result, BrokenFrame):
             self._broken += 1
+            self._error = result.error
             return self._form.broken(result, problem_of(result.error, request_id_of(self._request.scope)))
         times = result.segmentation.times
         start = time.perf_counter()
@@ -137,7 +141,7 @@ class Work:
                 return admission.refusal("deadline-exceeded", f"the video was not done within {limit_s:g} s")
             case DeviceError():
                 return admission.refusal("not-ready", str(error))
-            case NoMemory() | MemoryError():
+            case NotNow() | MemoryError():
                 return admission.refusal("overloaded", str(error) or "there is no memory left")
         return error
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from serve.models import Model
 from serve.pipeline import Order
@@ -15,6 +16,9 @@ from serve.smoothing import Smoothing
 from serve.ticket import Ticket
 from serve.timing import StageTimes
 from serve.video.frames import BrokenFrame, Frame
+
+Steps: TypeAlias = Iterator[Frame | BrokenFrame | None]
+"""As `serve.video.frames.read_steps` gives them."""
 
 _AHEAD = 2  # frames on their way while the one before is encoded
 
@@ -41,14 +45,14 @@ class Conveyor:
     ticket: Ticket
     smoothing: Smoothing | None = None
 
-    async def run(self, frames: Iterator[Frame | BrokenFrame]) -> AsyncGenerator[SegmentedFrame | BrokenFrame, None]:
-        """Each of ``frames`` with its segmentation, or what is wrong with it.
+    async def run(self, steps: Steps) -> AsyncGenerator[SegmentedFrame | BrokenFrame, None]:
+        """Each frame of ``steps`` with its segmentation, or what is wrong with it.
 
         At its end, and if it is closed early, no thread is at work on a frame any more.
 
         Raises:
-            VideoError: as ``frames`` does.
-            Dropped, DeviceError, NoMemory, MemoryError: as `serve.service.Service.on_one_image` does.
+            VideoError: as ``steps`` does.
+            Dropped, DeviceError, NotNow, MemoryError: as `serve.service.Service.on_one_image` does.
         """
         decoding = asyncio.Lock()
         in_network = nullcontext() if self.smoothing is None else asyncio.Lock()
@@ -56,7 +60,7 @@ class Conveyor:
         try:
             while True:
                 while len(on_their_way) < _AHEAD:
-                    on_their_way.append(asyncio.create_task(self._next(frames, decoding, in_network)))
+                    on_their_way.append(asyncio.create_task(self._next(steps, decoding, in_network)))
                 result = await asyncio.shield(on_their_way[0])  # a thread at work cannot be cancelled
                 on_their_way.popleft()
                 if result is None:
@@ -68,15 +72,20 @@ class Conveyor:
 
     async def _next(
         self,
-        frames: Iterator[Frame | BrokenFrame],
+        steps: Steps,
         decoding: asyncio.Lock,
         in_network: AbstractAsyncContextManager[object],
     ) -> SegmentedFrame | BrokenFrame | None:
         """One more frame; None at the end. Locks are handed on in the order in which they were asked for."""
         async with decoding:
-            frame, decode_ms = await self.service.in_thread(lambda: self._decode(frames))
-        if not isinstance(frame, Frame):
+            frame, decode_ms = None, 0.0
+            while frame is None:
+                frame, ms = await self.service.in_thread(lambda: self._decode(steps))
+                decode_ms += ms
+        if isinstance(frame, BrokenFrame):
             return frame
+        if not isinstance(frame, Frame):
+            return None
         async with in_network:
             self.service.admission.join(1)
             since = time.perf_counter()
@@ -85,10 +94,10 @@ class Conveyor:
             return BrokenFrame(frame.number, frame.time_s, outcome)
         return SegmentedFrame(frame, outcome)
 
-    def _decode(self, frames: Iterator[Frame | BrokenFrame]) -> tuple[Frame | BrokenFrame | None, float]:
+    def _decode(self, steps: Steps) -> tuple[Frame | BrokenFrame | Literal["end"] | None, float]:
         self.ticket.check()
         start = time.perf_counter()
-        return next(frames, None), (time.perf_counter() - start) * 1e3
+        return next(steps, "end"), (time.perf_counter() - start) * 1e3
 
     def _segment(self, frame: Frame, decode_ms: float, since: float) -> Segmentation | Exception:
         waited_ms = (time.perf_counter() - since) * 1e3

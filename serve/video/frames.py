@@ -46,7 +46,14 @@ class BrokenFrame:
 
 
 def read_frames(clip: Clip, every: int = 1) -> Iterator[Frame | BrokenFrame]:
+    """Every n-th frame of ``clip``, and all broken ones; see `read_steps`."""
+    return (frame for frame in read_steps(clip, every) if frame is not None)
+
+
+def read_steps(clip: Clip, every: int = 1) -> Iterator[Frame | BrokenFrame | None]:
     """Every n-th frame of ``clip``, and all broken ones. Damage is no end: it goes on with the next packet.
+
+    None stands for a piece of work without such a frame, so that nobody has to wait for many of them.
 
     A frame whose decoder had to make up a part of it is broken too. Broken frames come in the order of decoding, which
     is not always that of showing.
@@ -57,7 +64,9 @@ def read_frames(clip: Clip, every: int = 1) -> Iterator[Frame | BrokenFrame]:
     """
     reader = _Reader(clip, every)
     for packet in _packets(clip):
-        yield from reader.decode(packet)
+        steps = reader.decode(packet)
+        yield next(steps, None)
+        yield from steps
     if reader.cut_off:
         raise VideoError(f"the video is cut off after {reader.count} frames: give it whole")
     if not reader.good:
@@ -89,7 +98,7 @@ class _Reader:
         self._last_s = -1 / float(self._rate)
         self._to_rgb = VideoReformatter()
 
-    def decode(self, packet: "Packet[VideoStream]") -> Iterator[Frame | BrokenFrame]:
+    def decode(self, packet: "Packet[VideoStream]") -> Iterator[Frame | BrokenFrame | None]:
         """The frames that a packet completes."""
         if packet.size:
             self.cut_off = packet.is_corrupt  # a reader that came to the end of the file within a packet marks it
@@ -100,25 +109,24 @@ class _Reader:
                 yield self._broken(packet.pts, f"cannot be decoded ({getattr(error, 'strerror', error)})")
             return
         for frame in frames:
-            yield from self._checked(frame)
+            yield self._checked(frame)
 
-    def _checked(self, frame: VideoFrame) -> Iterator[Frame | BrokenFrame]:
+    def _checked(self, frame: VideoFrame) -> Frame | BrokenFrame | None:
         limits = self._clip.limits
         if frame.width * frame.height > limits.pixels:
             raise too_many_pixels(frame.width, frame.height, limits)
         if frame.is_corrupt:
-            yield self._broken(frame.pts, "is damaged")
-            return
+            return self._broken(frame.pts, "is damaged")
         time_s = self._time_s(frame.pts)
         time_s = self._last_s + 1 / float(self._rate) if time_s is None else time_s
         self._count(time_s)
         self.good += 1
         if (self.count - 1) % self._every:
-            return
+            return None
         try:
-            yield Frame(self.count - 1, time_s, self._upright(frame), self._rate)
+            return Frame(self.count - 1, time_s, self._upright(frame), self._rate)
         except (av.FFmpegError, ValueError) as error:
-            yield BrokenFrame(self.count - 1, time_s, VideoError(f"frame {self.count - 1} has odd pixels ({error})"))
+            return BrokenFrame(self.count - 1, time_s, VideoError(f"frame {self.count - 1} has odd pixels ({error})"))
 
     def _broken(self, pts: int | None, what: str) -> BrokenFrame:
         time_s = self._time_s(pts)

@@ -26,7 +26,7 @@ from serve.video.container import ClipLimits, open_clip
 from serve.video.conveyor import Conveyor
 from serve.video.description import REQUEST_BODY, video_responses
 from serve.video.form import Form
-from serve.video.frames import read_frames
+from serve.video.frames import read_steps
 from serve.video.mp4 import MP4, Mp4
 from serve.video.multipart import MULTIPART, Multipart
 from serve.video.ndjson import NDJSON, Ndjson
@@ -75,7 +75,7 @@ async def _answer(service: Service, places: Places, request: Request, wanted: Vi
         stack.push(opening.__exit__)
         smoothing = Smoothing(wanted.smoothing) if wanted.smoothing else None
         conveyor = Conveyor(service, model, order, ticket, smoothing)
-        frames = conveyor.run(read_frames(clip, wanted.every))
+        frames = conveyor.run(read_steps(clip, wanted.every))
         stack.push_async_callback(frames.aclose)
         work = Work(service, request, form, frames, ticket)
         watch = asyncio.create_task(work.watch_client())

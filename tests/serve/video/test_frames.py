@@ -7,7 +7,7 @@ import pytest
 
 from serve.video.container import ClipLimits, open_clip
 from serve.video.errors import VideoError, VideoTooLargeError
-from serve.video.frames import BrokenFrame, Frame, read_frames
+from serve.video.frames import BrokenFrame, Frame, read_frames, read_steps
 from tests.serve.video.clips import broken, clip, cut_off, index_in_front, picture, turned, without_frames
 
 LIMITS = ClipLimits(pixels=100_000, frames=100, seconds=100)
@@ -105,3 +105,11 @@ def test_limits_hold_where_the_header_says_nothing(limits: ClipLimits, line: str
         assert [next(frames).number for _ in range(3)] == [0, 1, 2]
         with pytest.raises(VideoTooLargeError, match=line):
             list(frames)
+
+
+def test_frames_that_are_passed_over_are_steps_too() -> None:
+    """Or a video of which every thousandth frame is wanted would hold a thread until then."""
+    with open_clip(io.BytesIO(clip(9)), LIMITS) as opened:
+        steps = list(read_steps(opened, every=8))
+    assert [step.number for step in steps if step is not None] == [0, 8]
+    assert sum(step is None for step in steps) >= 7
