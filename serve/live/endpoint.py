@@ -45,7 +45,8 @@ def add_live(app: FastAPI, service: Service) -> None:
             await refuse(socket.scope, socket.receive, socket.send, error)
 
     async def plain() -> None:
-        raise HTTPException(426, f"{PATH} speaks WebSocket: connect with ws://", {"Upgrade": "websocket"})
+        with service.stream():  # what a viewer would be told: a browser does not tell its page why one was refused
+            raise HTTPException(426, f"{PATH} speaks WebSocket: connect with ws://", {"Upgrade": "websocket"})
 
     app.router.routes.append(WebSocketRoute(PATH, live))
     app.add_api_route(PATH, plain, include_in_schema=False)

@@ -6,8 +6,13 @@ import { Problem } from "./server.js";
 
 const IN_FLIGHT = 2; // one in work, one on its way: the network never waits, and no frame grows old
 const SILENCE_MS = 10_000; // a connection that has answered nothing for so long is dead
+const SILENT = "The server has not answered for a while.";
 const GOING_AWAY = "The server has ended the stream.";
-const HOPELESS = new Map([[1003, "The server does not understand this page"], [1008, "The server refuses these frames"], [1009, "The frames are too large for the server"]]);
+const HOPELESS = new Map([
+  [1003, "The server does not understand this page."],
+  [1008, "The server refuses these frames."],
+  [1009, "The frames are too large for the server."],
+]);
 
 /**
  * Callbacks: `hello(message)`, `answer(answer, picture)`, `problem(text)` of one frame, `waiting(text)` while there is no
@@ -105,7 +110,14 @@ export class Live {
 
   #watch() {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#socket?.close(), SILENCE_MS);
+    this.#watchdog = setTimeout(() => this.#abandon(), SILENCE_MS);
+  }
+
+  /** Wait for no farewell: over a line that is dead, a browser does for a minute. */
+  #abandon() {
+    Object.assign(this.#socket, { onmessage: null, onclose: null });
+    this.#socket.close();
+    this.#closed({ code: 1006, reason: SILENT }, true);
   }
 
   /** Nothing of this connection counts any more; the next one begins with the present frame. */

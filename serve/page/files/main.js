@@ -5,8 +5,8 @@ import { Classes } from "./classes.js";
 import { byId, element, isPressed, press } from "./element.js";
 import { askForKey } from "./key.js";
 import { Legend } from "./legend.js";
-import { clearNotice, notice, say } from "./notice.js";
-import { Server, Unreachable } from "./server.js";
+import { clearNotice, notice, say, tryingAgain } from "./notice.js";
+import { Server, passes } from "./server.js";
 import { Camera, Film, Still } from "./source.js";
 import { Viewer } from "./viewer.js";
 
@@ -192,8 +192,8 @@ async function start() {
       say("Ready.");
       return;
     } catch (error) {
-      if (!(error instanceof Unreachable)) return void notice(error.message, { from: "start", again: start });
-      notice(`${error.message} Trying again …`, { from: "start" });
+      if (!passes(error)) return void notice(error.message, { from: "start", again: start });
+      notice(tryingAgain(error.message), { from: "start" });
     }
   }
 }

@@ -21,6 +21,11 @@ export function clearNotice(from = null) {
   byId("message-text").textContent = "";
 }
 
+/** What is wrong, and that the page does something about it; the server's words may say so already. */
+export function tryingAgain(reason) {
+  return reason.endsWith("again") ? `${reason} …` : `${reason.replace(/\.$/, "")}. Trying again …`;
+}
+
 /** For screen readers only. */
 export function say(text) {
   byId("status").textContent = text;

@@ -1,6 +1,8 @@
 // The server's HTTP interface: models, pictures, videos; problems as errors; the key where one is asked for.
 
 const STILL_TIMEOUT_MS = 60_000;
+const CHECK_TIMEOUT_MS = 5000;
+const UPGRADE_REQUIRED = 426; // the only objection to a request that is no WebSocket
 
 /** What the server answered in place of what was asked for; `detail` are its own words. */
 export class Problem extends Error {
@@ -17,6 +19,9 @@ export class Unreachable extends Error {
     super("The server cannot be reached.");
   }
 }
+
+/** Whether the same request may be answered later: the server is away, or has said when to come again. */
+export const passes = (error) => error instanceof Unreachable || Boolean(error.retryAfter);
 
 export class Server {
   #key = sessionStorage.getItem("segdistill.key");
@@ -88,8 +93,11 @@ export class Server {
 
   /** Why a WebSocket was refused, which a browser does not tell. Returns if there seems to be no reason any more. */
   async check() {
-    await this.ask("readyz");
-    await this.ask("models");
+    try {
+      await this.ask("segment/live", { signal: AbortSignal.timeout(CHECK_TIMEOUT_MS) });
+    } catch (error) {
+      if (error.status !== UPGRADE_REQUIRED) throw error;
+    }
   }
 
   /** The answer to any request, with the key where there is one. Throws a `Problem` or `Unreachable`. */

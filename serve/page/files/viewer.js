@@ -5,9 +5,9 @@ import { shares } from "./classes.js";
 import { describe } from "./card.js";
 import { byId, percent } from "./element.js";
 import { Live } from "./live.js";
-import { clearNotice, notice, say } from "./notice.js";
+import { clearNotice, notice, say, tryingAgain } from "./notice.js";
 import { Pane } from "./pane.js";
-import { Unreachable } from "./server.js";
+import { passes } from "./server.js";
 import { Timing } from "./timing.js";
 
 const REFRESH_MS = 250; // numbers that change faster cannot be read
@@ -65,6 +65,7 @@ export class Viewer {
 
   #begin() {
     this.#ending = new AbortController();
+    byId("notes").textContent = "";
     for (const pane of this.panes) {
       Object.assign(pane, { shares: null, sorted: false, frames: [], live: null });
       pane.timing.reset();
@@ -77,20 +78,21 @@ export class Viewer {
 
   async #segment(pane, signal) {
     pane.element.classList.add("busy");
-    for (const backoff = new Backoff(); !signal.aborted; await sleep(backoff.wait())) {
+    for (const backoff = new Backoff(); !signal.aborted; ) {
       try {
         const answer = await this.server.segment(pane.name, this.source.file, signal);
         clearNotice(pane.name);
-        if (answer.notes) say(answer.notes);
+        byId("notes").textContent = answer.notes;
         this.#answered(pane, answer);
         break;
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof Unreachable) notice(`${error.message} Trying again …`, { from: pane.name });
-        else {
+        if (!passes(error)) {
           notice(error.message, { from: pane.name, again: () => this.again() });
           break;
         }
+        notice(tryingAgain(error.message), { from: pane.name });
+        await sleep(Math.max(backoff.wait(), 1000 * (error.retryAfter ?? 0)));
       }
     }
     pane.element.classList.remove("busy");
@@ -116,7 +118,7 @@ export class Viewer {
       waiting: (text) => {
         pane.element.classList.add("waiting");
         pane.frames = [];
-        notice(`${text} Trying again …`, { from: pane.name });
+        notice(tryingAgain(text), { from: pane.name });
         this.#draw();
       },
       failed: (text) => notice(text, { from: pane.name, again: () => this.again() }),

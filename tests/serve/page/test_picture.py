@@ -174,6 +174,15 @@ def test_what_the_server_says_is_shown_as_it_is(
     assert look.find("#latency-section").is_hidden()
 
 
+def test_what_was_done_to_the_picture_is_said(
+    look: Look, tmp_path: Path, image: np.ndarray, encode: Callable[..., bytes]
+) -> None:
+    grey = tmp_path / "grey.png"
+    grey.write_bytes(encode(image[..., 0]))
+    look.take(grey)
+    assert look.find("#notes").text_content() == "converted from greyscale"
+
+
 def test_saved_is_what_is_seen(look: Look, picture: Path, tmp_path: Path, ids: np.ndarray) -> None:
     from PIL import Image
 
