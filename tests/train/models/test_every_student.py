@@ -136,6 +136,7 @@ def test_the_auxiliary_head_is_no_part_of_the_cost(name: str) -> None:
 
 @one_is_fast
 def test_the_graph_of_torch_compile_has_no_break(name: str) -> None:
+    torch.compiler.reset()  # it takes no more than eight networks of one class
     network = build(name).eval()
     image = noise(network, 1, 2)
     with torch.inference_mode():
