@@ -24,14 +24,14 @@ class LiveStream:
         self._timeout_s = timeout_s
         self._sent = 0
         self._open = ExitStack()
-        opening = connect(
-            call.url,
-            subprotocols=call.subprotocols,
-            compression=None,
-            open_timeout=timeout_s,
-            max_size=_LARGEST_MESSAGE,
-        )
         try:
+            opening = connect(
+                call.url,
+                subprotocols=call.subprotocols,
+                compression=None,
+                open_timeout=timeout_s,
+                max_size=_LARGEST_MESSAGE,
+            )
             self._socket = self._open.enter_context(opening)
         except (WebSocketException, OSError, TimeoutError) as error:
             not_opened(call, error)

@@ -1,6 +1,7 @@
 """Both clients behind one interface, and a server with a key and a model that tells its confidence."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,10 @@ def guarded(
     running = server_process(bundle, f"sure={root}", "--api-key-file", str(folder / "keys"))
     yield running
     assert running.stop()[0] == 0
+
+
+@pytest.fixture
+def unused_address() -> str:
+    """At which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
