@@ -26,7 +26,7 @@ def in_processes(count: int, work: Callable[..., Any], folder: Path, *arguments:
 
 def _process(rank: int, count: int, port: int, work: Callable[..., Any], folder: Path, arguments: tuple[Any]) -> None:
     place = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ |= {name: str(value) for name, value in place.items()}
+    os.environ |= {name: str(value) for name, value in place.items()} | {"XDG_CACHE_HOME": str(folder)}
     torch.set_num_threads(1)
     with processes.joined():
         try:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import write_camvid
+from tests.train.data.moving_clips import moving_frames, write_frames
 from tests.train.started import in_processes
 from tests.train.taught import Step, distance, steps_and_counts
 from train import processes
@@ -50,12 +51,16 @@ def seen(
 ) -> Seen:
     out = tmp_path_factory.mktemp("out")
     plain = options("a", out, teacher__run=teacher_run, **NETWORK)
-    each = {2: [plain, [*plain, "--no-loop.sync_batchnorm"]], 4: [plain]}
+    write_frames(out / "drive", moving_frames(5))
+    mixed = [*plain, "--data.unlabelled", str(out / "drive"), "--data.pool.share", "0.25"]
+    each = {2: [plain, [*plain, "--no-loop.sync_batchnorm"], mixed], 4: [plain]}
     started = {
         count: in_processes(count, steps_and_counts, tmp_path_factory.mktemp(str(count)), steps, student_run, twenty)
         for count, steps in each.items()
     }
-    return {1: [steps_and_counts([plain], student_run, twenty)], **started}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(out))
+        return {1: [steps_and_counts([plain, mixed], student_run, twenty)], **started}
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -72,6 +77,16 @@ def test_processes_learn_what_one_does(seen: Seen, count: int) -> None:
         torch.testing.assert_close(steps[0].terms, expected.terms, rtol=1e-6, atol=1e-9)
         assert distance(steps[0].gradients, expected.gradients) < 1e-6
         torch.testing.assert_close(steps[0].statistics, expected.statistics, rtol=1e-6, atol=1e-9)
+
+
+def test_images_without_labels_are_shared_as_the_others_are(seen: Seen) -> None:
+    """One of four: the first process has only labelled ones."""
+    expected, found = seen[1][0][0][1], [steps[2] for steps, _ in seen[2]]
+    assert torch.equal(torch.cat([step.images for step in found]), expected.images)
+    assert not torch.equal(expected.images, seen[1][0][0][0].images)
+    for step in found:
+        torch.testing.assert_close(step.terms, expected.terms, rtol=1e-6, atol=1e-9)
+        assert distance(step.gradients, expected.gradients) < 1e-6
 
 
 def test_without_synchronised_batch_norm_all_keep_the_statistics_of_the_first(seen: Seen) -> None:
