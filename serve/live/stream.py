@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve.answers.png import encode_png
-from serve.engines.protocol import DeviceError, NoMemory
+from serve.engines.protocol import DeviceError, NotNow
 from serve.live.message import Form, Hello, Runs, pack
 from serve.live.newest import Newest
 from serve.models import Model
@@ -143,14 +143,16 @@ class Stream:
 
     async def _segment(self, frame: Frame, prepared: Prepared) -> bytes | Exception:
         model = self._current()
-        self._ticket = Ticket(self._service.settings.deadline_s)
+        deadline_s = self._service.settings.deadline_s
+        self._ticket = Ticket(deadline_s)
+        work = self._service.on_frame(model, lambda: self._message(model, frame, prepared))
         try:
-            return await self._service.on_frame(model, lambda: self._message(model, frame, prepared))
-        except Dropped:
-            raise Closing(1013, f"overloaded: no mask within {self._service.settings.deadline_s:g} s") from None
+            return await asyncio.wait_for(work, deadline_s)
+        except (Dropped, asyncio.TimeoutError):
+            raise Closing(1013, f"overloaded: no mask within {deadline_s:g} s") from None
         except DeviceError as error:
             raise Closing(1011, str(error)) from None
-        except (NoMemory, MemoryError):
+        except (NotNow, MemoryError):
             raise Closing(1013, "overloaded: there is no memory left") from None
 
     def _current(self) -> Model:
