@@ -123,7 +123,7 @@ class Batcher:
             Dropped: the ticket became invalid while the image waited.
             InferenceError: the engine failed on this very image. One that fails in a batch is tried again alone, so
                 that it fails alone.
-            UserError: as the engine raised it; `DeviceError` and `NoMemory` are for the whole batch.
+            UserError: as the engine raised it; `DeviceError` and `NotNow` are for the whole batch.
         """
         item = _Item(image, confidence, ticket, of_logits)
         with self._lock:

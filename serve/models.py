@@ -92,7 +92,7 @@ def load_model(name: str, root: Path, settings: Settings, on_batch: OnBatch) -> 
         UserError: no bundle, or its engine is not to be had.
     """
     bundle = load_bundle(root)
-    choice = open_engine(bundle, settings.engine, settings.threads)
+    choice = open_engine(bundle, settings.engine, settings.threads, settings.kserve_url)
     on_cpu = choice.engine.device == "cpu"
     batcher = Batcher(
         choice.engine,

@@ -15,7 +15,7 @@ from fastapi import HTTPException, Request
 from serve.admission import Admission
 from serve.batcher import InferenceError
 from serve.engines.elastic import ElasticEngine
-from serve.engines.protocol import DeviceError, NoMemory
+from serve.engines.protocol import DeviceError, NotNow
 from serve.metrics import Metrics, State
 from serve.models import Model, Models, load_model
 from serve.pipeline import Order
@@ -180,7 +180,7 @@ class Service:
             raise self._too_late() from None
         except DeviceError as error:
             raise self.admission.refusal("not-ready", str(error)) from None
-        except (NoMemory, MemoryError) as error:
+        except (NotNow, MemoryError) as error:
             raise self.admission.refusal("overloaded", str(error) or "there is no memory left") from None
 
     def _answer(self, model: Model, data: bytes, order: Order, ticket: Ticket, max_pixels: int) -> Encoded | Exception:
@@ -202,7 +202,7 @@ class Service:
         """In a thread: what ``work`` gives for an image that admission counts, or what is wrong with that image.
 
         Raises:
-            Dropped, DeviceError, NoMemory, MemoryError: not the image's fault.
+            Dropped, DeviceError, NotNow, MemoryError: not the image's fault.
         """
         worked = True
         try:
@@ -213,7 +213,7 @@ class Service:
         except DeviceError as error:
             self._lose_device(model, error)
             raise
-        except (NoMemory, MemoryError):
+        except (NotNow, MemoryError):
             raise
         except UserError as error:
             return error

@@ -34,6 +34,11 @@ class Execution(BaseSettings):
     """How the network is run."""
 
     engine: EngineName = Field(default="auto", description="what runs the network; auto: the best that is here")
+    kserve_url: str | None = Field(
+        default=None,
+        description="for --engine kserve: the server that has the network, http://HOST:8000, as NVIDIA Triton; "
+        "its model has the bundle's name",
+    )
     threads: int = Field(
         default_factory=available_cores,
         gt=0,

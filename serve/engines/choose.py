@@ -27,8 +27,8 @@ class Choice:
     """One line for each better engine that was not taken, with the reason."""
 
 
-def open_engine(bundle: Bundle, name: EngineName = "auto", threads: int = 1) -> Choice:
-    """Load the network of a bundle; ``threads`` compute one inference where it runs on the CPU.
+def open_engine(bundle: Bundle, name: EngineName = "auto", threads: int = 1, url: str | None = None) -> Choice:
+    """Load the network of a bundle; ``threads`` compute one inference where it runs on the CPU, ``url`` is for kserve.
 
     ``auto`` takes the first that runs of a TensorRT plan, ONNX Runtime on CUDA, OpenVINO and ONNX Runtime on the CPU,
     and of the files beside the default one only those that are proven. A file asked for by its engine's name is loaded
@@ -37,6 +37,8 @@ def open_engine(bundle: Bundle, name: EngineName = "auto", threads: int = 1) -> 
     Raises:
         UserError: the engine asked for is not to be had; there is no fallback. Or none is, with ``auto``.
     """
+    if name == "kserve":
+        return Choice(_on_server(bundle, url), [])
     passed_over: list[str] = []
     for candidate in _FASTEST_FIRST if name == "auto" else (name,):
         roles = _roles(bundle, candidate)
@@ -68,6 +70,14 @@ def _roles(bundle: Bundle, engine: EngineName) -> list[str]:
 def _check_proven(bundle: Bundle, role: str) -> None:
     if role != DEFAULT_ROLE and not bundle.record(role).verified:
         raise UserError(f"not verified: `python -m export.verify {bundle.root} --role {role}`, or ask for it by name")
+
+
+def _on_server(bundle: Bundle, url: str | None) -> Engine:
+    if url is None:
+        raise UserError("--engine kserve: which server? give --kserve-url http://HOST:8000")
+    with installed():
+        from serve.engines.kserve import KServeEngine
+    return KServeEngine(bundle, url)
 
 
 def _open(engine: EngineName, bundle: Bundle, role: str, threads: int) -> Engine:

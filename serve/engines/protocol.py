@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from export.manifest import Precision
 from train.errors import UserError
 
-EngineName = Literal["auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt"]
+EngineName = Literal["auto", "onnxruntime", "onnxruntime-cuda", "openvino", "tensorrt", "kserve"]
 
 
 Logits: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -25,7 +25,11 @@ class DeviceError(UserError):
         return cls(f"the GPU is lost ({' '.join(str(reason).split())}): start the server again")
 
 
-class NoMemory(UserError):
+class NotNow(UserError):
+    """An inference that cannot be had at this moment, through no fault of its image; others may go well."""
+
+
+class NoMemory(NotNow):
     """A batch that does not fit beside what the device holds; it goes on with others."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from serve.benchmark.__main__ import main
-from serve.benchmark.kserve import Model, infer
+from serve.kserve import Model, infer
 from train.errors import UserError
 
 FEW = ("--samples", "5", "--warmup", "2")
