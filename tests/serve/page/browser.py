@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-DESKTOP, SMALL, PHONE = (1440, 900), (1200, 800), (390, 844)
+DESKTOP, SMALL, PHONE = (1440, 900), (1000, 640), (390, 844)
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--force-color-profile=srgb"]
 
@@ -20,7 +20,7 @@ _OF_THE_NETWORK = ("Failed to load resource", "WebSocket connection to")
 class Look:
     """A page that is open, and what it has asked for and complained of."""
 
-    def __init__(self, context: Any, url: str) -> None:
+    def __init__(self, context: Any, url: str, size: tuple[int, int]) -> None:
         self.context = context
         self.url = url
         self.requests: list[str] = []
@@ -28,6 +28,7 @@ class Look:
         self.refused = False
         """Whether problems and lost connections are part of the test: Chromium reports each of them as an error."""
         self.page = context.new_page()
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.set_default_timeout(15_000)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda socket: self.requests.append(socket.url.replace("ws://", "http://")))

@@ -49,20 +49,29 @@ def two_models(bundle: Path) -> Iterator[ServerProcess]:
     assert "Traceback" not in errors
 
 
+@pytest.fixture(scope="module")
+def context(browser: Any) -> Any:
+    """A browser's profile, in which nothing is moved for show; with its own process, so a new one takes time."""
+    return browser.new_context(reduced_motion="reduce")
+
+
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Look]]:
-    """Open a page; at the end none has broken its policy, reported an error, or asked another host."""
+def open_page(browser: Any, context: Any) -> Iterator[Callable[..., Look]]:
+    """Open a page, with options in a profile of its own.
+
+    At the end none has broken its policy, reported an error, or asked another host.
+    """
     looks: list[Look] = []
 
     def open_page(url: str, size: tuple[int, int] = DESKTOP, **options: Any) -> Look:
-        viewport = {"width": size[0], "height": size[1]}
-        context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
-        looks.append(Look(context, url))
+        profile = browser.new_context(reduced_motion="reduce", **options) if options else context
+        looks.append(Look(profile, url, size))
         return looks[-1]
 
     yield open_page
     for look in looks:
-        look.context.close()
+        look.page.close()
+        look.context.clear_permissions()
     for look in looks:
         look.check()
 

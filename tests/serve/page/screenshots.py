@@ -68,8 +68,7 @@ def _save(look: Look, out: Path) -> None:
 
 
 def _open(browser: Any, url: str, size: tuple[int, int], **options: Any) -> Look:
-    viewport = {"width": size[0], "height": size[1]}
-    return Look(browser.new_context(viewport=viewport, reduced_motion="reduce", **options), url).ready()
+    return Look(browser.new_context(reduced_motion="reduce", **options), url, size).ready()
 
 
 def _streets(folder: Path, seed: int) -> Path:

@@ -103,19 +103,6 @@ def test_a_video_that_nobody_can_read_is_said(look: Look, tmp_path: Path) -> Non
     assert "MP4" in look.message()
 
 
-def test_two_live_models_with_room_for_one(
-    open_page: Callable[..., Look], server_process: type[ServerProcess], bundle: Path
-) -> None:
-    running = server_process(bundle, f"second={bundle}", "--max-live", "1")
-    look = open_page(running.url).ready()
-    look.refused = True
-    look.find(".chip").nth(1).click()
-    film(look)
-    assert look.message() == "1 live viewers are connected, the limit: try again …"
-    look.context.close()
-    assert running.stop()[0] == 0
-
-
 def test_a_server_that_is_started_again_gets_its_stream_back(
     open_page: Callable[..., Look], server_process: type[ServerProcess], bundle: Path
 ) -> None:
