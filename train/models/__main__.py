@@ -46,7 +46,7 @@ def _scope(size: Size, samples: int) -> str:
         return rounded
     threads = torch.get_num_threads()
     return (
-        f"{rounded}; ms: uint8 image to class ids, eager PyTorch {torch.__version__}, CPU, {threads} threads, "
+        f"{rounded}; ms: uint8 image to class ids, eager PyTorch {torch.__version__}, CPU, threads: {threads}, "
         f"median of {samples}. An exported bundle is faster: python -m export.table"
     )
 
