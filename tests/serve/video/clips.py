@@ -44,7 +44,7 @@ def clip_of(
     """A video of RGB ``(H, W, 3)``."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=25)
+        stream = output.add_stream(codec, rate=25, options={"preset": "ultrafast"} if codec == "libx264" else {})
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = MILLISECOND if times_ms else Fraction(1, 25)

@@ -1,5 +1,6 @@
 """``POST /segment/video`` on a real server."""
 
+import contextlib
 import email
 import email.policy
 import io
@@ -248,8 +249,8 @@ class SlowClient:
         self.connection = socket.create_connection((url.host, url.port), timeout=20)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         length = len(video) if announced is None else announced
-        head = f"POST /segment/video HTTP/1.1\r\nHost: x\r\nAccept: multipart/mixed\r\nContent-Length: {length}\r\n\r\n"
-        self.connection.sendall(head.encode() + video)
+        head = f"POST /segment/video HTTP/1.1\r\nHost: x\r\nAccept: multipart/mixed\r\nContent-Length: {length}"
+        self.connection.sendall(f"{head}\r\n\r\n".encode() + video)
 
     def __enter__(self) -> "SlowClient":
         return self
@@ -324,6 +325,32 @@ def test_a_running_video_is_finished_when_the_server_ends(bundle: Path) -> None:
     asking.join(30)
     assert lines(answers[0])[-1]["frames"] == 150
     assert server.stop()[0] == 0
+
+
+def test_a_video_that_takes_too_long_for_the_end_is_broken_off_with_a_reason(bundle: Path) -> None:
+    server = ServerProcess(bundle, "--upload-timeout-s", "0.1", "--deadline-s", "0.1", "--drain-s", "0")
+    with server.client.stream("POST", "/segment/video", content=clip(300, (480, 640))) as answer:
+        rows = answer.iter_lines()
+        next(rows)
+        server.process.send_signal(signal.SIGTERM)
+        *_, last = rows
+    assert json.loads(last)["type"] == "urn:segdistill:problem:not-ready"
+    assert "the server ends, and this video takes too long for it" in last
+    assert server.stop()[0] == 0
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(bundle: Path) -> None:
+    server = ServerProcess(bundle)
+    videos = [clip(30, (240, 320)), broken(clip(30, (240, 320)), 4), cut_off(index_in_front(clip(30, (240, 320))))]
+    sizes = []
+    for number in range(120):
+        header = {"Accept": ("application/x-ndjson", "multipart/mixed", "video/mp4")[number % 3]}
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            server.client.post("/segment/video", content=videos[number // 3 % 3], headers=header)
+        sizes.append(int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096)
+    assert server.stop()[0] == 0
+    assert max(sizes[-30:]) - max(sizes[30:60]) < 16 * 2**20
 
 
 def test_the_description_names_the_forms_and_shows_them(server: ServerProcess) -> None:
