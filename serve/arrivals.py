@@ -63,7 +63,7 @@ class Arrivals:
 
     def _reason(self, task: "asyncio.Task[object]") -> HTTPException:
         if task in self._late:
-            what = f"the body did not arrive within {self._timeout_s:g} s: send a smaller image"
+            what = f"the body did not arrive within {self._timeout_s:g} s: send a smaller one"
             return HTTPException(408, what)
         what = "the server is full, and this body came slowly: try again"
         return ProblemError(503, "overloaded", what, {"Retry-After": "1"})
