@@ -5,6 +5,7 @@ The pruned network is a student like any other, in a run of its own, taught by t
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -51,7 +52,7 @@ def main() -> None:
             record.check_same(_asked(options))
         else:
             check_new(config)
-            record = _prune(options, source, config)
+            record = _prune(options, replace(source, config=config))
         train(config.model_copy(update={"overwrite": False, "model": record.model}))
         if processes.is_first():
             best = History.of(run.records()).best
@@ -60,8 +61,9 @@ def main() -> None:
             Console().print(table(record))
 
 
-def _prune(options: argparse.Namespace, source: TrainedNetwork, config: RunConfig) -> PruningRecord:
+def _prune(options: argparse.Namespace, source: TrainedNetwork) -> PruningRecord:
     """Everything is tried before anything is written: the search, then the training's config, data and teacher."""
+    config = source.config
     if processes.count() > 1:
         raise UserError("prune in one process; several may go on with its training: the same command with --resume")
     torch.set_num_threads(config.loop.threads or torch.get_num_threads())
@@ -72,7 +74,7 @@ def _prune(options: argparse.Namespace, source: TrainedNetwork, config: RunConfi
         tried = _save(pruned.network, Path(folder))
         changes = {"model": pruned.model.model_copy(update={"start": tried}), "profile": True}
         session = open_session(config.model_copy(update=changes))
-    unpruned, left = _sizes([source.network, pruned.network], session.val_set, source.config)
+    unpruned, left = _sizes([source.network, pruned.network], session.val_set, config)
     run, checkpoint, asked, scope = _asked(options)
     record = PruningRecord(
         run=run,
@@ -134,9 +136,9 @@ def _load_finished(root: Path, checkpoint: str) -> TrainedNetwork:
 
 def _config(options: argparse.Namespace, source: RunConfig, changes: list[str]) -> RunConfig:
     """The source's own config, with the source as the teacher, and whatever the command line says otherwise."""
-    own = [change for change in changes if change.startswith("--model")]
-    if own:
-        raise UserError(f"command line: {own[0]}: the network is that of {options.run}: remove it")
+    for change in changes:
+        if change.startswith(("--model", "--profile")):
+            raise UserError(f"command line: {change}: does not apply to the pruned network of {options.run}: remove it")
     plain = source.model_dump(mode="json", exclude={"resume", "overwrite", "profile"})
     plain["name"] = f"{source.name}-pruned"
     plain["teacher"] = {"run": str(options.run), "checkpoint": options.checkpoint}

@@ -79,7 +79,7 @@ def test_the_examples_run_as_they_are_shown(docs: Look, picture: Path, tmp_path:
             assert '"models"' in ran.stdout
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), pytest.param(DESKTOP, "light", marks=pytest.mark.slow)])
 def test_nothing_serious_is_wrong_and_nothing_sticks_out(
     open_page: Callable[..., Look], server: ServerProcess, picture: Path, size: tuple[int, int], scheme: str
 ) -> None:

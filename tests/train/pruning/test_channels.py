@@ -25,7 +25,7 @@ def _halved(scope: Any = "layer", **model: object) -> tuple[SegmentationNetwork,
     return network, search(TrainedNetwork(network, config, 0), target, scope).network
 
 
-@pytest.mark.parametrize("scope", ["layer", "network"])
+@pytest.mark.parametrize("scope", ["layer", pytest.param("network", marks=pytest.mark.slow)])
 def test_an_encoder_with_depthwise_convolutions(scope: str) -> None:
     before, after = _halved(scope, architecture="deeplabv3plus", encoder="lcnet_035", decoder=SMALL["deeplabv3plus"])
     assert cost(after, SIZE).macs <= cost(before, SIZE).macs / 2
