@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serve.problem import MEDIA_TYPE, ProblemError, problem_of
+from serve.upgrade import Upgrade
 
 Refused = Callable[[str], None]
 """Told the reason of each connection that is ended on its client; `REASONS` are all there are."""
@@ -20,7 +20,6 @@ REASONS = ("connections", "slow-head", "large-head", "not-http", "pipelined", "s
 
 _LAST_S = 0.2  # for a request that is on its way while its connection is about to be closed
 _LINGER_S = 1.0  # for a client to read why, before what it still sends resets the connection
-_UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 _LEAST_READ = 64 * 1024  # bytes a client takes within `answer_s`, if there are as many
 _MOST_PIPELINED = 16  # requests on one connection that wait for an earlier one; each is some kilobytes
 
@@ -65,8 +64,7 @@ class Connection(HttpToolsProtocol):
         **keywords: Any,
     ) -> None:
         super().__init__(*arguments, **keywords)
-        self.url = b""
-        self._websocket_path = websocket_path
+        self._upgrade = Upgrade(websocket_path)
         self.timeout_keep_alive = cast(int, limits.idle_s)  # seconds for `call_later`, which takes a float
         self._limits = limits
         self._refused = refused
@@ -95,8 +93,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing() or "linger" in self._timers:
             return
         if self._in_head:
-            if not self._asks_for_websocket(data):
-                data = _without_upgrade(data)
+            data = self._upgrade.piece(data)
             if "head" not in self._timers:
                 self._start("head", self._limits.head_s, self._head_is_slow)
         self._fruitless_bytes += len(data)
@@ -145,8 +142,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
-        if not self.parser.should_upgrade():
-            self.url = b""
+        self._upgrade.end_of_request()
         self._fruitless_bytes = 0
         super().on_message_complete()
         if "rest" in self._timers:  # the answer was there before, and the data just received ended the idle time
@@ -182,16 +178,10 @@ class Connection(HttpToolsProtocol):
             self._watch_reader()
         super().timeout_keep_alive_handler()
 
-    def _asks_for_websocket(self, data: bytes) -> bool:
-        """Whether this is the head of a request for the path that has one, as far as it has come."""
-        line = b"GET " + self.url + data if self.url else data
-        asked, _, _ = line.removeprefix(b"GET ").partition(b" ")
-        return line.startswith(b"GET ") and asked.partition(b"?")[0] == self._websocket_path
-
     def _opens_websocket(self) -> bool:
         is_first = self.cycle is None or self.cycle.response_complete
-        alone = self.parser.get_method() == b"GET" and is_first and not self.pipeline
-        return alone and self.url.partition(b"?")[0] == self._websocket_path and self._should_upgrade()
+        allowed = self._upgrade.allows(self.parser.get_method(), self.url)
+        return allowed and is_first and not self.pipeline and self._should_upgrade()
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
@@ -266,13 +256,6 @@ class Connection(HttpToolsProtocol):
     def _cancel(self, name: str) -> None:
         if timer := self._timers.pop(name, None):
             timer.cancel()
-
-
-def _without_upgrade(data: bytes) -> bytes:
-    """Without the header by which clients of HTTP/2, Java's for one, ask in each request whether it is spoken here."""
-    end = data.find(b"\r\n\r\n")
-    found = _UPGRADE.search(data, 0, end if end >= 0 else len(data))
-    return data if found is None else b"%b\r\nX-%b" % (data[: found.start()], data[found.start() + 2 :])
 
 
 def _answer(error: HTTPException) -> bytes:
