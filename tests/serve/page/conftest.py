@@ -82,9 +82,9 @@ def look(open_page: Callable[..., Look], two_models: ServerProcess) -> Look:
     return open_page(two_models.url, SMALL)
 
 
-@pytest.fixture
-def picture(tmp_path: Path, image: np.ndarray, encode: Callable[..., bytes]) -> Path:
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory, image: np.ndarray, encode: Callable[..., bytes]) -> Path:
     """`image` as a file."""
-    path = tmp_path / "street.png"
+    path = tmp_path_factory.mktemp("picture") / "street.png"
     path.write_bytes(encode(image))
     return path

@@ -48,15 +48,3 @@ def test_the_empty_page_is_right_and_what_is_wrong_would_be_found(
     look.page.evaluate("() => document.querySelector('label[for=key]').remove()")
     look.page.evaluate("() => document.documentElement.style.setProperty('--muted', '#aaaaaa')")
     assert {finding.split()[0] for finding in findings(look)} >= {"label"}
-
-
-def test_a_screen_reader_hears_what_is_seen(look: Look, picture: Path) -> None:
-    look.take(picture)
-    view = look.find(".view").first
-    assert view.get_attribute("role") == "application"
-    assert "red " in str(view.get_attribute("aria-label"))
-    assert str(look.find("#status").text_content()).startswith("Segmented. ")
-    for name in ("Before / after", "Save", "Open", "Camera"):
-        look.page.get_by_role("button", name=name, exact=True).wait_for()
-    look.page.get_by_role("slider", name="Overlay").wait_for()
-    assert look.page.get_by_role("checkbox").count() == 3

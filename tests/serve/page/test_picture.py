@@ -1,6 +1,6 @@
 """A picture in the page: what is painted, hidden, named, compared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 
 from tests.serve.conftest import ServerProcess
-from tests.serve.page.browser import PHONE, Look
+from tests.serve.page.browser import PHONE, SMALL, Look
 from tests.serve.tiny_bundles import HEIGHT, PALETTE, WIDTH
 
 INSIDE = np.s_[1:-1, 1:-1]
 """Of what is seen, all but the rim: the corners are round."""
+
+
+@pytest.fixture(scope="module")
+def seen(context: Any, two_models: ServerProcess, picture: Path) -> Iterator[Look]:
+    """The page with `picture`, for tests that only look at it."""
+    look = Look(context, two_models.url, SMALL).take(picture)
+    yield look
+    look.page.close()
+    look.check()
 
 
 @pytest.fixture
@@ -25,17 +34,15 @@ def set_opacity(look: Look, value: int) -> None:
     look.find("#opacity").fill(str(value))
 
 
-def test_every_pixel_has_its_class_and_a_person_sees_its_colour(look: Look, picture: Path, ids: np.ndarray) -> None:
+def test_every_pixel_has_its_class_and_a_person_sees_its_colour_as_strong_as_asked(
+    look: Look, picture: Path, image: np.ndarray, ids: np.ndarray
+) -> None:
     look.take(picture)
     mask = look.mask()
     assert (mask[..., :3] == np.array(PALETTE)[ids]).all()
     assert (mask[..., 3] == 255).all()
     set_opacity(look, 100)
     assert (look.screen(HEIGHT, WIDTH) == np.array(PALETTE)[ids])[INSIDE].all()
-
-
-def test_opacity_mixes_picture_and_classes(look: Look, picture: Path, image: np.ndarray, ids: np.ndarray) -> None:
-    look.take(picture)
     blocks = np.ix_(range(4, HEIGHT, 8), range(4, WIDTH, 8))  # the picture is smoothed where it is enlarged
     set_opacity(look, 0)
     without = look.screen(HEIGHT, WIDTH)
@@ -56,20 +63,19 @@ def test_a_class_can_be_hidden_and_all_of_them(look: Look, picture: Path, ids: n
     assert (look.mask()[..., 3] == 255).all()
 
 
-def test_shares_are_those_of_the_pixels_the_largest_first(look: Look, picture: Path, ids: np.ndarray) -> None:
-    shares = look.take(picture).shares()
+def test_shares_are_those_of_the_pixels_the_largest_first(seen: Look, ids: np.ndarray) -> None:
+    shares = seen.shares()
     expected = np.bincount(ids.ravel(), minlength=3) / ids.size
     assert shares == pytest.approx(dict(zip(("red", "green", "blue"), expected, strict=True)), abs=6e-4)
     assert list(shares.values()) == sorted(shares.values(), reverse=True)
 
 
-def test_what_is_under_the_pointer_is_named(look: Look, picture: Path, ids: np.ndarray) -> None:
-    look.take(picture)
+def test_what_is_under_the_pointer_is_named(seen: Look, ids: np.ndarray) -> None:
     for row, column in ((4, 4), (20, 60), (44, 36)):
-        name = look.point((column + 0.5) / WIDTH, (row + 0.5) / HEIGHT)
+        name = seen.point((column + 0.5) / WIDTH, (row + 0.5) / HEIGHT)
         assert name == ("red", "green", "blue")[ids[row, column]]
-    look.page.mouse.move(5, 5)
-    assert look.find(".probe").first.is_hidden()
+    seen.page.mouse.move(5, 5)
+    assert seen.find(".probe").first.is_hidden()
 
 
 def test_the_wipe_shows_the_picture_on_one_side(look: Look, picture: Path, ids: np.ndarray) -> None:
@@ -137,22 +143,31 @@ def test_models_are_looked_through_side_by_side(look: Look, picture: Path, ids: 
     assert first["x"] + first["width"] < second["x"]
 
 
-def test_latency_by_stage_adds_up_to_the_whole(look: Look, picture: Path) -> None:
-    rows = (
-        look.take(picture)
-        .find(".times div")
-        .evaluate_all("(rows) => rows.map((row) => [row.children[0].textContent, row.children[1].textContent])")
+def test_latency_by_stage_adds_up_to_the_whole(seen: Look) -> None:
+    rows = seen.find(".times div").evaluate_all(
+        "(rows) => rows.map((row) => [row.children[0].textContent, row.children[1].textContent])"
     )
     stages = {stage: float(text.removesuffix(" ms")) for stage, text in rows}
     assert list(stages) == ["decode", "preprocess", "queue", "inference", "postprocess", "encode", "transfer"]
-    whole = float(str(look.find(".total strong").text_content()).removesuffix(" ms"))
+    whole = float(str(seen.find(".total strong").text_content()).removesuffix(" ms"))
     assert sum(stages.values()) == pytest.approx(whole, abs=1)
 
 
-def test_the_card_says_what_is_served_and_that_it_is_not_proven(look: Look) -> None:
-    card = look.ready().find("#cards").inner_text()
+def test_the_card_says_what_is_served_and_that_it_is_not_proven(seen: Look) -> None:
+    card = seen.find("#cards").inner_text()
     for words in ("Not verified", "Classes\n3", f"{WIDTH} × {HEIGHT} pixels", "fp32", "onnxruntime"):
         assert words in card
+
+
+def test_a_screen_reader_hears_what_is_seen(seen: Look) -> None:
+    view = seen.find(".view").first
+    assert view.get_attribute("role") == "application"
+    assert "red " in str(view.get_attribute("aria-label"))
+    assert str(seen.find("#status").text_content()).startswith("Segmented. ")
+    for name in ("Before / after", "Save", "Open", "Camera"):
+        seen.page.get_by_role("button", name=name, exact=True).wait_for()
+    seen.page.get_by_role("slider", name="Overlay").wait_for()
+    assert seen.page.get_by_role("checkbox").count() == 3
 
 
 def test_what_the_server_says_is_shown_as_it_is(
