@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from export.bundle import load_bundle
 from tests.conftest import run_training
+from tests.export.commands import export
 from tests.train.data.moving_clips import moving_frames, write_frames, write_video
 from tests.train.same import assert_same_run
 from train import distill, evaluate, report
@@ -75,6 +77,15 @@ def test_its_page_says_what_it_was_compared_with(taught_run: Path, tmp_path: Pat
     assert "Agreement with the teacher" in page
     assert cli(report.main, [str(taught_run), "--out", str(tmp_path / "again.html")]).code == 0
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.slow
+def test_it_is_exported_and_verified_on_what_was_held_out(taught_run: Path, tmp_path: Path) -> None:
+    export(taught_run, tmp_path / "bundle")
+    record = load_bundle(tmp_path / "bundle").record("onnx")
+    assert record.verified
+    assert record.accuracy is not None
+    assert (record.accuracy.dataset, record.accuracy.split, record.accuracy.images) == ("unlabelled", "val", 6)
 
 
 def test_a_run_with_labels_is_scored_on_images_without(  # type: ignore[no-untyped-def]
