@@ -41,7 +41,7 @@ bill-of-materials: install
 # The tests of the page drive a real browser. Where there is none and it cannot be installed, they are skipped and say so.
 browser:
 	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
-		apt-get install -qq -y --no-install-recommends chromium fonts-liberation > /dev/null 2>&1; } || \
+		apt-get install -qq -y --no-install-recommends chromium fonts-liberation; } > /dev/null 2>&1 || \
 		echo "no chromium here, and it could not be installed: the tests of the page are skipped"
 
 # The tests of several servers put them behind a real nginx.
