@@ -111,8 +111,11 @@ class Limits(BaseSettings):
 
 
 class VideoLimits(BaseSettings):
-    """What the server refuses to do for one video. At any time there are ``max_videos`` bodies, twice while a form is
-    taken apart, and three decoded frames of each in memory."""
+    """What the server refuses to do for one video.
+
+    At any time there are ``max_videos`` bodies in memory, twice while a form is taken apart, and of each video three
+    decoded frames beside those that its decoder refers to, 17 at the most.
+    """
 
     max_videos: int = Field(default=2, gt=0, description="videos worked on at once; one more is answered 503")
     max_video_bytes: int = Field(default=64 * 2**20, gt=0, description="largest video, in bytes; more is answered 413")
