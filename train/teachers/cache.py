@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from train.durable import atomic_path, writing
+from train.durable import writing
 from train.errors import UserError
 from train.models.network import SegmentationNetwork
 from train.models.taps import Tap, Taps
@@ -84,15 +84,11 @@ class TeacherCache(Wrapper):
 
     def _write(self, path: Path, content: bytes) -> None:
         """Whole or not at all; on a full disk the teacher is asked again the next time."""
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
         try:
             path.parent.mkdir(exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            _write_whole(path, content)
         except OSError as error:
             self._problem = error.strerror or str(error)
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
         else:
             self._crops, self._bytes = self._crops + 1, self._bytes + len(content)
 
@@ -128,8 +124,7 @@ def open_cache(
     folder = settings.folder / digest.hexdigest()
     with writing(folder, _ADVICE):
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_path(folder / "about.json") as path:
-            path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        _write_whole(folder / "about.json", f"{json.dumps(about, indent=2)}\n".encode())
     return TeacherCache(network, folder, settings)
 
 
@@ -146,6 +141,18 @@ def check_cache(settings: CacheSettings | None, variants: int) -> None:
         settings.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.folder) as file:
             file.write(b"0")
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Under a name of its own first, for other processes may be writing the same; a crash costs no more than a crop."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path) -> bytes | None:
