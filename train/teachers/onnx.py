@@ -49,8 +49,8 @@ class OnnxTeacher(TeacherSettings):
     def load(self, classes: list[str]) -> LoadedTeacher:
         """See `TeacherSettings`."""
         file = find_graph(self.path)
-        graph, found = with_outputs(file.path, [*self.taps.values(), *([self.logits] if self.logits else [])])
-        session = open_session(graph, file.path, self.provider)
+        graph = with_outputs(file.path, [*self.taps.values(), *([self.logits] if self.logits else [])])
+        session = open_session(graph.content, file.path, self.provider)
         spec = read_input(session.get_inputs(), self.layout, self.title)
         if self.normalisation is None and spec.dtype != "uint8":
             raise UserError(
@@ -63,11 +63,11 @@ class OnnxTeacher(TeacherSettings):
         network = OnnxNetwork(
             session=session,
             spec=spec,
-            tensors={"logits": self.logits or found, **self.taps},
+            tensors={"logits": self.logits or graph.logits, **self.taps},
             classes=len(names or classes),
             multiple=1 if spec.size else (self.multiple or file.multiple or _MULTIPLE),
             normalisation=self.normalisation.value if self.normalisation else NONE,
             reverse=self.colour == "BGR",
-            path=file.path,
+            files=graph.files,
         )
         return LoadedTeacher(network.eval(), names)

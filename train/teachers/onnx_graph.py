@@ -23,6 +23,16 @@ class OnnxFile(NamedTuple):
     """Both sides of an image must be multiples of this, pixels; None: it does not say."""
 
 
+class Graph(NamedTuple):
+    """What ONNX Runtime is to load."""
+
+    content: bytes | Path
+    logits: str
+    """The tensor that holds them."""
+    files: list[Path]
+    """All that it consists of: the graph's own, and those of weights beside it."""
+
+
 def find_graph(path: Path) -> OnnxFile:
     """A file, or the graph of a bundle that ``export.onnx`` made.
 
@@ -44,8 +54,8 @@ def find_graph(path: Path) -> OnnxFile:
         ) from None
 
 
-def with_outputs(path: Path, wanted: Sequence[str]) -> tuple[bytes | Path, str]:
-    """The graph with these tensors as further outputs, and the tensor that holds its logits.
+def with_outputs(path: Path, wanted: Sequence[str]) -> Graph:
+    """The graph with these tensors as further outputs.
 
     The logits are looked for behind the first output: softmax, one upsampling and argmax are left out. So a network
     that gives class ids teaches with what it decided on.
@@ -56,8 +66,8 @@ def with_outputs(path: Path, wanted: Sequence[str]) -> tuple[bytes | Path, str]:
     onnx = _onnx()
     try:
         model = onnx.load(path, load_external_data=False)
-        outside = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer)
-        if outside and path.stat().st_size < _LARGEST:
+        outside = _weights_beside(model, path)
+        if outside and sum(file.stat().st_size for file in outside) < _LARGEST:
             model = onnx.load(path)
     except Exception as error:  # protobuf's and onnx's own
         reason = " ".join(str(error).split())[:120]
@@ -71,13 +81,20 @@ def with_outputs(path: Path, wanted: Sequence[str]) -> tuple[bytes | Path, str]:
             raise UserError(f"teacher: {path} has no tensor '{name}': did you mean '{near}'?")
     further = [name for name in dict.fromkeys([*wanted, logits]) if name not in given]
     if not further:
-        return path, logits
+        return Graph(path, logits, [path, *outside])
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in further)
     if model.ByteSize() >= _LARGEST:
         raise UserError(
             f"teacher.path: {path}: too large for further outputs: export it with these: {', '.join(further)}"
         )
-    return bytes(model.SerializeToString()), logits
+    return Graph(bytes(model.SerializeToString()), logits, [path, *outside])
+
+
+def _weights_beside(model: Any, path: Path) -> list[Path]:
+    """Files of weights that are too large for the graph's own."""
+    tensors = model.graph.initializer
+    names = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    return [path.parent / name for name in sorted(names)]
 
 
 def _before_the_decision(graph: Any) -> str:

@@ -1,7 +1,7 @@
 """A graph in ONNX Runtime as a network with taps."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,7 +36,7 @@ class OnnxNetwork(SegmentationNetwork):
         multiple: both sides of an image must be multiples of this, pixels.
         normalisation: of its images.
         reverse: it takes blue, green, red.
-        path: the file.
+        files: what it was loaded from; the first is the graph's.
 
     Raises:
         UserError: it has another number of classes, or a tap is no map; found by running it once.
@@ -53,7 +53,7 @@ class OnnxNetwork(SegmentationNetwork):
         multiple: int,
         normalisation: Normalisation,
         reverse: bool,
-        path: Path,
+        files: Sequence[Path],
     ) -> None:
         super().__init__(classes, multiple, *normalisation)
         self._session, self._spec, self._reverse = session, spec, reverse
@@ -63,8 +63,8 @@ class OnnxNetwork(SegmentationNetwork):
             if tap.startswith(MODULE):
                 self.add_module(tap.removeprefix(MODULE), nn.Identity())  # found by its path, as a module of ours
         # Networks are told apart by their weights, and this one's are in the file.
-        self.register_buffer("digest", torch.frombuffer(bytearray(_digest(path)), dtype=torch.uint8))
-        self._try(path)
+        self.register_buffer("digest", torch.frombuffer(bytearray(_digest(files)), dtype=torch.uint8))
+        self._try(files[0])
 
     def maps(self, image: Tensor, decoded: bool) -> dict[str, Tensor]:  # noqa: ARG002  # all or nothing
         """See `SegmentationNetwork`."""
@@ -163,11 +163,12 @@ def open_session(graph: bytes | Path, path: Path, provider: Provider) -> Any:
         raise UserError(f"teacher.path: {path}: ONNX Runtime cannot load it ({reason}): export it anew") from None
 
 
-def _digest(path: Path) -> bytes:
+def _digest(files: Sequence[Path]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.digest()
 
 

@@ -70,6 +70,21 @@ def test_networks_of_different_files_have_different_weights(tmp_path: Path) -> N
     assert not torch.equal(one.get_buffer("digest"), other.get_buffer("digest"))
 
 
+@pytest.mark.parametrize("taps", [{}, {"fused": "seen"}])
+def test_weights_beside_the_graph_count(tmp_path: Path, taps: dict[str, str]) -> None:
+    inside = write_onnx(tmp_path / "a.onnx", len(CLASSES), dtype="uint8")
+    onnx.save(onnx.load(inside), tmp_path / "b.onnx", save_as_external_data=True, location="b.data", size_threshold=0)
+    network = load(tmp_path / "b.onnx", taps=taps)
+    torch.testing.assert_close(network(IMAGES).logits, load(inside)(IMAGES).logits)
+    weights = tmp_path / "b.data"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+    changed = load(tmp_path / "b.onnx", taps=taps)
+    assert not torch.equal(changed.get_buffer("digest"), network.get_buffer("digest"))
+    weights.unlink()
+    with pytest.raises(UserError, match=r"b\.onnx"):
+        load(tmp_path / "b.onnx", taps=taps)
+
+
 @pytest.mark.parametrize(
     ("graph", "settings", "reason"),
     [
