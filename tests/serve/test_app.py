@@ -31,8 +31,11 @@ def test_metrics_count_requests_by_outcome(server):
 
 
 def test_no_page_that_loads_from_another_host(server):
-    for path in ("/docs", "/redoc"):
-        assert server.client.get(path).status_code == 404
+    for path in ("/", "/docs"):
+        page = server.client.get(path)
+        assert page.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+        assert not re.search(r"""(src|href)=["'](https?:)?//""", page.text)
+    assert server.client.get("/redoc").status_code == 404
 
 
 def test_openapi_describes_what_is_sent_and_answered(server):
