@@ -123,12 +123,12 @@ def test_a_reader_that_does_not_read_costs_no_memory_and_loses_frames(server, wa
     with watch(server, "?size=source", max_queue=1) as viewer:
         receiving = viewer.socket.socket
         receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        viewer.send(*[frame] * 50)
+        viewer.send(*[frame] * 40)
         before = int(memory.read_text().split()[1])
-        viewer.send(*[frame] * 250)
-        assert (int(memory.read_text().split()[1]) - before) * 4096 < 12 * 2**20
+        viewer.send(*[frame] * 130)
+        assert (int(memory.read_text().split()[1]) - before) * 4096 < 8 * 2**20
         newest = 0
-        while newest < 299:
+        while newest < 169:
             header, _ = viewer.header()
             newest = header["frame"]
     assert header["dropped"] > 0
