@@ -26,7 +26,7 @@ from serve.sending import Sending
 from serve.service import Service
 from serve.timing import StageTimes
 from serve.upload import FIELD
-from serve.video.route import add_video
+from serve.video.offer import offer_video
 from serve.wanted import Wanted, read_query
 
 _BINARY = {"type": "string", "format": "binary"}
@@ -68,7 +68,7 @@ def create_app(service: Service) -> FastAPI:
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     app.add_api_route("/metrics", metrics, response_class=Response)
     add_live(app, service)
-    add_video(app, service)
+    offer_video(app, service)
     PAGE.add_to(app)
     DOCS.add_to(app)
     answer_problems(app)
