@@ -7,8 +7,9 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from serve.engines.cuda_driver import NON_BLOCKING_STREAM, Buffer, Memory, Shape
+from serve.engines.cuda_driver import INTEGRATED, MAPPED, NON_BLOCKING_STREAM, Buffer, Memory, Shape
 from serve.engines.protocol import DeviceError, no_memory
 
 
@@ -21,6 +22,8 @@ class CudaBindingsDriver:
         self.call("cuInit", 0)
         self._device = self.call("cuDeviceGet", 0)
         self._context = self.call("cuDevicePrimaryCtxRetain", self._device)
+        attribute = cuda.CUdevice_attribute(INTEGRATED)
+        self._shares_memory = bool(self.call("cuDeviceGetAttribute", attribute, self._device))
         with self.current():
             self._stream = self.call("cuStreamCreate", NON_BLOCKING_STREAM)
         self.stream = int(self._stream)
@@ -34,16 +37,20 @@ class CudaBindingsDriver:
             self.call("cuCtxPopCurrent")
 
     def buffer(self, shape: Shape) -> Buffer:
-        return _Buffer(self, shape)
+        return _SharedBuffer(self, shape) if self._shares_memory else _Buffer(self, shape)
 
     def memory(self, size: int) -> Memory:
         return _Memory(self, size)
 
     def upload(self, buffer: Buffer) -> None:
+        if self._shares_memory:
+            return
         host = buffer.host
         self.call("cuMemcpyHtoDAsync", buffer.address, host.ctypes.data, host.nbytes, self._stream)
 
     def download(self, buffer: Buffer) -> None:
+        if self._shares_memory:
+            return
         host = buffer.host
         self.call("cuMemcpyDtoHAsync", host.ctypes.data, buffer.address, host.nbytes, self._stream)
 
@@ -83,8 +90,26 @@ class _Buffer(_Memory):
         except Exception:
             driver.call("cuMemFreeHost", self._host_address)
             raise
-        self.host = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self._host_address)).reshape(shape)
+        self.host = _array(self._host_address, shape)
 
     def free(self) -> None:
         super().free()
         self._driver.call("cuMemFreeHost", self._host_address)
+
+
+class _SharedBuffer:
+    """Memory of the host that the device works in."""
+
+    def __init__(self, driver: CudaBindingsDriver, shape: Shape) -> None:
+        self._driver = driver
+        self._host_address: int = driver.call("cuMemHostAlloc", int(np.prod(shape)), MAPPED)
+        self.address = int(driver.call("cuMemHostGetDevicePointer", self._host_address, 0))
+        self.host = _array(self._host_address, shape)
+
+    def free(self) -> None:
+        self._driver.call("cuMemFreeHost", self._host_address)
+
+
+def _array(address: int, shape: Shape) -> NDArray[np.uint8]:
+    memory = (ctypes.c_uint8 * int(np.prod(shape))).from_address(address)
+    return np.ctypeslib.as_array(memory).reshape(shape)

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
+INTEGRATED, MAPPED = 18, 2
+"""CU_DEVICE_ATTRIBUTE_INTEGRATED and CU_MEMHOSTALLOC_DEVICEMAP in cuda.h."""
 LIBRARY = "libcuda.so.1"
 """The driver itself, for the few functions that the libraries on top of it do not have."""
 NON_BLOCKING_STREAM = 1
@@ -22,7 +24,11 @@ class Memory(Protocol):
 
 
 class Buffer(Memory, Protocol):
-    """Page-locked memory of the host, and as much of the device."""
+    """Page-locked memory of the host, and as much of the device.
+
+    On a device that shares the host's memory, as a Jetson does, the two are one, and nothing is copied
+    (https://docs.nvidia.com/cuda/cuda-for-tegra-appnote, "pinned memory": Orin's caches are coherent).
+    """
 
     host: NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serve.engines.cuda_driver import LIBRARY, NON_BLOCKING_STREAM, Buffer, Memory, Shape
+from serve.engines.cuda_driver import LIBRARY, MAPPED, NON_BLOCKING_STREAM, Buffer, Memory, Shape
 from serve.engines.protocol import DeviceError, no_memory
 
 
@@ -22,7 +22,9 @@ class PyCudaDriver:
         self._cuda = cuda
         with self._errors():
             cuda.init()
-            self._context = cuda.Device(0).retain_primary_context()
+            device = cuda.Device(0)
+            self._context = device.retain_primary_context()
+            self._shares_memory = bool(device.get_attribute(cuda.device_attribute.INTEGRATED))
         with self.current():
             self._stream = cuda.Stream(NON_BLOCKING_STREAM)
             self.stream: int = self._stream.handle
@@ -39,17 +41,21 @@ class PyCudaDriver:
 
     def buffer(self, shape: Shape) -> Buffer:
         with self._errors():
-            return _Buffer(self._cuda, shape)
+            return _SharedBuffer(self._cuda, shape) if self._shares_memory else _Buffer(self._cuda, shape)
 
     def memory(self, size: int) -> Memory:
         with self._errors():
             return _Memory(self._cuda, size)
 
     def upload(self, buffer: Buffer) -> None:
+        if self._shares_memory:
+            return
         with self._errors():
             self._cuda.memcpy_htod_async(buffer.address, buffer.host, self._stream)
 
     def download(self, buffer: Buffer) -> None:
+        if self._shares_memory:
+            return
         with self._errors():
             self._cuda.memcpy_dtoh_async(buffer.host, buffer.address, self._stream)
 
@@ -99,4 +105,16 @@ class _Buffer(_Memory):
 
     def free(self) -> None:
         super().free()
+        self._pinned.free()
+
+
+class _SharedBuffer:
+    """Memory of the host that the device works in."""
+
+    def __init__(self, cuda: Any, shape: Shape) -> None:
+        self.host: NDArray[np.uint8] = cuda.pagelocked_empty(shape, np.uint8, mem_flags=MAPPED)
+        self._pinned: Any = self.host.base
+        self.address = int(self._pinned.get_device_pointer())
+
+    def free(self) -> None:
         self._pinned.free()

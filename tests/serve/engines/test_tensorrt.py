@@ -42,17 +42,19 @@ def names_beyond_the_stand_in() -> list[str]:
     return sorted(set(names) - have)
 
 
+@pytest.mark.parametrize("memory", ["of its own", "the host's"])
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_on_stand_ins(library: str, driver: Path) -> None:
+def test_on_stand_ins(library: str, memory: str, driver: Path) -> None:
     if importlib.util.find_spec(LIBRARIES[library]) is None:
         pytest.skip(f"{library} is not installed")
+    integrated = {"STAND_IN_INTEGRATED": "1"} if memory == "the host's" else {}
     paths = {"LD_PRELOAD": str(driver), "PYTHONPATH": os.pathsep.join([str(STAND_IN), str(ROOT), *sys.path])}
     checks = [STAND_IN / "engine_checks.py", STAND_IN / "logits_checks.py"]
     command = [sys.executable, "-m", "pytest", "--noconftest", "-p", "no:cacheprovider", *checks]
     result = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, **paths, "STAND_IN_LIBRARY": library},
+        env={**os.environ, **paths, **integrated, "STAND_IN_LIBRARY": library},
         capture_output=True,
         text=True,
         check=False,

@@ -48,7 +48,7 @@ struct Module {
 };
 
 std::recursive_mutex lock;
-std::map<uint64_t, size_t> device_memory, host_memory;
+std::map<uint64_t, size_t> device_memory, host_memory, mapped_memory;  // mapped: the host's that the device sees too
 std::map<std::string, int> failures;  // errors of all coming calls, by function
 int objects = 0;                      // streams, graphs, modules and retained contexts that live
 int context;                          // its address is the primary context
@@ -107,7 +107,10 @@ int cuInit(unsigned) { return failure("cuInit"); }
 int cuDriverGetVersion(int* version) { return *version = 13000, kSuccess; }
 int cuDeviceGet(int* device, int) { return *device = 0, kSuccess; }
 int cuDeviceGetName(char* name, int size, int) { return strncpy(name, "Stand-in", size), kSuccess; }
-int cuDeviceGetAttribute(int* value, int which, int) { return *value = which == 75 ? 8 : 7, kSuccess; }
+int cuDeviceGetAttribute(int* value, int which, int) {
+    const bool integrated = getenv("STAND_IN_INTEGRATED") != nullptr;
+    return *value = which == 75 ? 8 : which == 18 ? integrated : 7, kSuccess;
+}
 int cuGetErrorName(int error, const char** name) {
     *name = error == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS" : "CUDA_ERROR_OF_THE_STAND_IN";
     return kSuccess;
@@ -133,12 +136,20 @@ int cuMemFree_v2(uint64_t address) {
     GUARD;
     return release("cuMemFree", device_memory, address);
 }
-int cuMemHostAlloc(uint64_t* address, size_t size, unsigned) {
+int cuMemHostAlloc(uint64_t* address, size_t size, unsigned flags) {
     GUARD;
-    return allocate("cuMemHostAlloc", host_memory, address, size);
+    const int error = allocate("cuMemHostAlloc", host_memory, address, size);
+    if (error == kSuccess && flags == 2) mapped_memory[*address] = size;
+    return error;
+}
+int cuMemHostGetDevicePointer_v2(uint64_t* device, uint64_t host, unsigned) {
+    GUARD;
+    if (const int error = enter("cuMemHostGetDevicePointer")) return error;
+    return within(mapped_memory, host, 1) ? (*device = host, kSuccess) : kInvalidValue;
 }
 int cuMemFreeHost(uint64_t address) {
     GUARD;
+    mapped_memory.erase(address);
     return release("cuMemFreeHost", host_memory, address);
 }
 int cuMemcpyHtoDAsync_v2(uint64_t device, uint64_t host, size_t size, Stream* stream) {
@@ -224,7 +235,8 @@ int cuLaunchKernel(const std::string* function, unsigned grid_x, unsigned grid_y
     if (block_x * block_y * block_z > 1024 || shared_bytes || extra) return kInvalidValue;
     const BoundKernel kernel = bind_kernel(function->c_str(), arguments);
     for (const void* pointer : kernel.pointers) {
-        if (!within(device_memory, reinterpret_cast<uint64_t>(pointer), 1)) return kInvalidValue;
+        const auto address = reinterpret_cast<uint64_t>(pointer);
+        if (!within(device_memory, address, 1) && !within(mapped_memory, address, 1)) return kInvalidValue;
     }
     return tell(stream, [=] { kernel.run({0, 0, 0}, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}); });
 }
