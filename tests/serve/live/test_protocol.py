@@ -185,7 +185,7 @@ def test_metrics_and_the_log_know_of_viewers(bundle, start, watch, picture):
         assert metric('segdistill_live_frames_total{model="bundle",outcome="answered"}') == 3
         assert metric('segdistill_live_stage_seconds_count{model="bundle",stage="decode"}') == 3
     deadline = time.monotonic() + 10
-    while metric("segdistill_live_viewers"):
+    while metric("segdistill_live_viewers") or not metric('segdistill_requests_total{model="bundle",status="101"}'):
         assert time.monotonic() < deadline
     assert metric('segdistill_live_frames_total{model="bundle",outcome="failed"}') == 1
     assert metric('segdistill_requests_total{model="bundle",status="101"}') == 1
