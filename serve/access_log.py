@@ -57,7 +57,7 @@ class AccessLog:
                 case "http.response.start" | "websocket.http.response.start":
                     record.status = message["status"]
                 case "websocket.accept":
-                    record.status = HTTPStatus.SWITCHING_PROTOCOLS
+                    record.status = HTTPStatus.SWITCHING_PROTOCOLS.value  # Python 3.10 writes its name
             record.bytes_sent += len(message.get("body") or message.get("bytes") or b"")
             await send(message)
 
