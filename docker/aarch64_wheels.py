@@ -43,7 +43,7 @@ def _requirements(extras: list[str]) -> list[Requirement]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--extras", default="serve,cpu,jetson", help="of pyproject.toml (default: %(default)s)")
+    parser.add_argument("--extras", default="serve,video,cpu,jetson", help="of pyproject.toml (default: %(default)s)")
     parser.add_argument("--python", default="3.10", help="version on the device (default: %(default)s, JetPack 6)")
     parser.add_argument("--glibc", type=int, default=35, metavar="MINOR", help="2.MINOR (default: 35, JetPack 6)")
     parser.add_argument(

@@ -50,11 +50,11 @@ bundle=${BUNDLE:-$work/bundle}
 chmod -R a+rX "$work" "$bundle"
 container=$(buildah from "$image")
 buildah run --isolation chroot --volume "$(realpath "$bundle"):/bundle:ro" "$container" -- \
-    python -m serve /bundle --port "$port" &
+    python -m serve /bundle --port "$port" >"$work/server.log" 2>&1 &
 server=$!
 for _ in $(seq 150); do
     if curl --silent --fail "http://127.0.0.1:$port/readyz" >/dev/null; then break; fi
-    kill -0 "$server" || { echo "error: the server in the image has ended" >&2; exit 1; }
+    kill -0 "$server" || { echo "error: the server in the image has ended:" >&2; cat "$work/server.log" >&2; exit 1; }
     sleep 0.2
 done
 
@@ -65,5 +65,12 @@ from PIL import Image
 Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)).save(sys.argv[1])
 PYTHON
 curl --silent --show-error --fail --form "image=@$work/street.png" --output "$work/mask.png" "http://127.0.0.1:$port/segment"
-"$python" -c "from PIL import Image; import sys; mask = Image.open(sys.argv[1]); assert mask.mode == 'P' and mask.size == (120, 90), mask; print('answered', mask.size, 'pixels of classes', sorted(set(mask.getdata())))" "$work/mask.png"
+"$python" - "$work/mask.png" <<'PYTHON'
+import sys
+import numpy as np
+from PIL import Image
+mask = Image.open(sys.argv[1])
+assert mask.mode == "P" and mask.size == (120, 90), mask
+print("answered", mask.size, "pixels of classes", np.unique(np.asarray(mask)).tolist())
+PYTHON
 buildah run --isolation chroot "$container" -- python -c "import os, importlib.util as find; assert os.getuid() == 10001; assert not any(map(find.find_spec, ('torch', 'pip'))); print('user 10001, no torch, no pip')"
