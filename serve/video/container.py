@@ -15,7 +15,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from serve.video.errors import UnknownVideoError, VideoError, VideoTooLargeError
+from serve.video.errors import NO_PICTURE, UnknownVideoError, VideoError, VideoTooLargeError
+from serve.video.tables import bounded
 from train.errors import UserError
 
 CONTAINERS = "MP4, MOV, WebM, Matroska, AVI or MPEG-TS"
@@ -38,6 +39,8 @@ _TS_SYNC = 0x47
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _HEAD = 3 * _TS_PACKET
 
+_SAMPLES_PER_FRAME = 4  # where sound shares a table with the picture
+_SPARE_SAMPLES = 2**16  # the exact bound on frames has a better line
 _ALIGNMENT = 2  # decoders round sides up to whole blocks; the exact bound is checked frame by frame
 
 
@@ -73,6 +76,7 @@ def open_clip(file: BinaryIO, limits: ClipLimits) -> Iterator[Clip]:
     try:
         stream = _picture(container)
         _check(container, stream, limits)
+        stream.codec_context.options = _decoder_options(limits)  # or frames that grow later are decoded to be refused
         stream.thread_count = 1
         stream.thread_type = "NONE"
         yield Clip(container, stream, limits)
@@ -85,17 +89,24 @@ def _open(file: BinaryIO, limits: ClipLimits) -> InputContainer:
     file.seek(0)
     if demuxer is None:
         raise UnknownVideoError(f"the bytes are no video that is read here: give an {CONTAINERS} file")
+    if demuxer == "mp4":
+        file = bounded(file, _SAMPLES_PER_FRAME * limits.frames + _SPARE_SAMPLES)
     options = {
         "codec_whitelist": ",".join(_CODECS),
         "protocol_whitelist": "",
         "enable_drefs": "0",
-        "max_pixels": str(_ALIGNMENT * limits.pixels),
+        "use_odml": "0",  # an index of indices, which a file of a few bytes can make endless
+        **_decoder_options(limits),
     }
     try:
         return av.open(file, "r", format=demuxer, options=options, metadata_errors="replace", io_open=_refuse)
     except (av.FFmpegError, UserError, ValueError) as error:
         reason = f"the video is damaged or cut off ({_words(error)}): give it whole"
         raise VideoError(reason) from None
+
+
+def _decoder_options(limits: ClipLimits) -> dict[str, str]:
+    return {"max_pixels": str(_ALIGNMENT * limits.pixels)}
 
 
 def _demuxer(head: bytes) -> str | None:
@@ -121,7 +132,7 @@ def _picture(container: InputContainer) -> VideoStream:
     if not len(container.streams):
         raise VideoError("the video is damaged or cut off (nothing is in it): give it whole")
     if stream is None:
-        raise UnknownVideoError("the file has no moving picture: give one with a video stream")
+        raise UnknownVideoError(NO_PICTURE)
     context = stream.codec_context
     if context is None or context.name not in _CODECS:
         codec = "an unknown codec" if context is None else f"the codec '{context.name}'"

@@ -2,6 +2,8 @@
 
 from train.errors import UserError
 
+NO_PICTURE = "the file has no moving picture: give one with a video stream"
+
 
 class VideoError(UserError):
     """The video is damaged, or has no frame."""
