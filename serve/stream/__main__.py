@@ -35,12 +35,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--out",
-        required=True,
+        default=[],
         nargs="+",
         type=Path,
         metavar="PATH",
         help="one or several: FILE.mp4, the classes' colours over the frames; FILE.jsonl, a line a frame with shares "
         "and run lengths; a folder, for masks as palette PNGs",
+    )
+    parser.add_argument(
+        "--watch",
+        metavar="HOST:PORT",
+        help="show the colours over the frames to every browser that opens this address (motion JPEG)",
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each n-th frame")
     parser.add_argument("--frames", type=int, metavar="N", help="end after so many; None: with the source, or a signal")
