@@ -13,19 +13,18 @@ from torch import Tensor, nn
 from train import processes
 from train.batch_norm import synchronise
 from train.checkpoint import TrainingState, load_start
+from train.compatibility import Parts, check_parts
 from train.config import RunConfig
 from train.data.batches import Batch, Share, training_batches
 from train.data.dataset import Dataset
 from train.data.mixture import Pool
-from train.data.neighbour import open_neighbours
 from train.data.transforms import TrainTransform
 from train.errors import UserError
-from train.losses.contract import Needs
 from train.losses.registry import LossSum, combined_needs
 from train.models.build import build_model
 from train.models.network import SegmentationNetwork
 from train.models.tap_shapes import TapShape, TapShapes, tap_shapes
-from train.models.taps import MODULE, Tap
+from train.models.taps import Tap
 from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.resumption import Resumption, resume
@@ -156,11 +155,7 @@ def open_session(config: RunConfig) -> Session:
     if config.data.taught and teacher is not None:
         val_set = TaughtFrames(val_set, teacher, config.data.size)
     losses = _build_losses(config, model, teacher)
-    _check_data(config, train_set, val_set, losses.needs)
-    _check_pool(config, pool, losses.needs)
-    _check_sizes(config, model, teacher)
-    _check_batch(config)
-    _check_compiled(config, losses.needs)
+    check_parts(config, Parts(train_set, val_set, pool, model, teacher, losses.needs))
     check_trackers(config.trackers)
     if processes.count() > 1 and config.loop.sync_batchnorm:
         synchronise(model, precision.device)
@@ -239,58 +234,3 @@ def _tap_shapes(who: str, network: SegmentationNetwork, taps: frozenset[Tap]) ->
         return tap_shapes(network, taps)
     except UserError as error:
         raise UserError(f"{who}: {error}") from None
-
-
-def _check_data(config: RunConfig, train_set: Dataset, val_set: Dataset, needs: Needs) -> None:
-    """`UserError` where a loss needs what the dataset cannot give."""
-    if needs.labels and not train_set.labelled:
-        names = ", ".join(loss.name for loss in config.losses if loss.needs.labels)
-        raise UserError(f"losses: {names}: needs labels and {train_set.name} has none: remove it, or use labelled data")
-    if not val_set.labelled:
-        raise UserError(f"data.val_split: {val_set.name} has no labels to score on: add some, or choose another split")
-    if needs.neighbour:
-        open_neighbours(train_set, config.data.neighbour)
-
-
-def _check_pool(config: RunConfig, pool: Pool | None, needs: Needs) -> None:
-    """`UserError` where images without labels would teach nothing, or cannot be given neighbours."""
-    if pool is None:
-        return
-    if all(loss.needs.labels or loss.images == "labelled" for loss in config.losses):
-        raise UserError(
-            "data.unlabelled: no loss learns from images without labels: add one that listens to a teacher, e.g. "
-            "{name: kd}, or remove data.unlabelled"
-        )
-    if config.data.pool.confidence and config.teacher is None:
-        raise UserError("data.pool.confidence: it is a teacher's, and the run has none: set --teacher.run, or 0 here")
-    if needs.neighbour:
-        open_neighbours(pool.dataset, config.data.neighbour)
-
-
-def _check_sizes(config: RunConfig, model: SegmentationNetwork, teacher: SegmentationNetwork | None) -> None:
-    multiple = max(model.multiple, teacher.multiple if teacher else 1)
-    for key, size in (("size", config.data.size), ("crop", config.data.crop or config.data.size)):
-        if any(side % multiple for side in size):
-            raise UserError(f"data.{key}: {size}: both sides must be multiples of {multiple}, the networks' stride")
-
-
-def _check_batch(config: RunConfig) -> None:
-    size, parts = config.loop.batch_size, processes.count() * config.loop.accumulate
-    if size % parts:
-        raise UserError(
-            f"loop.batch_size: {size}: {processes.count()} processes with loop.accumulate {config.loop.accumulate} "
-            f"share it evenly: choose a multiple of {parts}"
-        )
-    for loss in config.losses:
-        if size < loss.least_images:
-            raise UserError(
-                f"loop.batch_size: {size}: under its settings {loss.name} compares the images of a batch and needs "
-                f"{loss.least_images} or more: raise it, or change the loss"
-            )
-
-
-def _check_compiled(config: RunConfig, needs: Needs) -> None:
-    taps = needs.student | needs.teacher | needs.neighbour_student | needs.neighbour_teacher
-    hooked = sorted(tap for tap in taps if tap.startswith(MODULE))
-    if config.loop.compile and hooked:
-        raise UserError(f"loop.compile: a compiled network does not show '{hooked[0]}': use another tap, or no compile")

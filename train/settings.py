@@ -26,6 +26,8 @@ from train.errors import UserError
 from train.yaml_file import read_yaml
 
 ENVIRONMENT_PREFIX = "SEGDISTILL_"
+_UNKNOWN_TAG = "union_tag_invalid"
+"""What pydantic calls a `kind` or `name` that there is not."""
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -47,7 +49,7 @@ def load_config(model: type[Config], program: str, arguments: Sequence[str] | No
     except SettingsError as error:
         raise UserError(_explain_arguments(model, str(error))) from None
     except ValidationError as error:
-        key = ".".join(str(part) for part in _worst(error)["loc"])
+        key = _typed_key(model, _worst(error))
         raise UserError(explain(model, error, _origin(key, path, arguments))) from None
     return model.model_validate(loaded.model_dump(exclude_unset=True))
 
@@ -55,11 +57,24 @@ def load_config(model: type[Config], program: str, arguments: Sequence[str] | No
 def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """The worst error of a validation as one line: where, which key, what is wrong, what is known."""
     first = _worst(error)
-    key = ".".join(str(part) for part in walk(model, first["loc"])[1])
+    key = _typed_key(model, first)
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown key '{key}'{hint(model, first['loc'])}"
+    if first["type"] == _UNKNOWN_TAG:
+        known = re.findall(r"'(\w+)'", first["ctx"]["expected_tags"])
+        near = difflib.get_close_matches(first["ctx"]["tag"], known, n=1)
+        advice = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+        return f"{where}: {key}: there is no '{first['ctx']['tag']}': {advice}"
     given = "" if first["type"] == "missing" else f" (given: {first['input']!r})"
     return f"{where}: {key or 'config'}: {first['msg']}{given}"
+
+
+def _typed_key(model: type[BaseModel], error: ErrorDetails) -> str:
+    """The key that is wrong as people type it; where it is the ``kind`` or ``name`` of a group, that one."""
+    path = walk(model, error["loc"])[1]
+    if error["type"] == _UNKNOWN_TAG:
+        path = [*path, "name" if error["ctx"]["discriminator"] == "'name'" else "kind"]
+    return ".".join(str(part) for part in path)
 
 
 def _worst(error: ValidationError) -> ErrorDetails:

@@ -46,6 +46,13 @@ def clips_root(tmp_path: Path) -> Path:
         ('[{"name": "fitnet", "teacher_tap": "module:encoder"}]', {}, "not a map (N, D, h, w): choose another module"),
         ('[{"name": "fitnet", "student_tap": "stage4"}]', {}, "student_tap"),
         ('[{"name": "cross_entropy", "frames": "both"}]', {}, "the second frame has no label"),
+        ('[{"name": "kd", "images": "unlabelled"}]', {}, "kd: images: unlabelled: all images have labels"),
+        ('[{"name": "kd"}]', {"teacher.scales": "[0]"}, "teacher.scales.0: Input should be greater than 0"),
+        (
+            '[{"name": "kd"}]',
+            {"teacher.kind": "onxn"},
+            "command line: teacher.kind: there is no 'onxn': did you mean 'onnx'?",
+        ),
         (
             '[{"name": "cskd", "mode": "released"}]',
             {},

@@ -155,6 +155,7 @@ def test_mistakes_are_told_before_the_first_step(  # type: ignore[no-untyped-def
     assert "no such file or folder" in both(data__unlabelled=tmp_path / "nowhere")
     labels = '[{"name": "cross_entropy"}]'
     assert "cross_entropy: needs labels and drives/train has none" in alone(losses=labels)
+    assert "kd: images: labelled: no image has a label" in alone(losses='[{"name": "kd", "images": "labelled"}]')
     assert "data.pool.apart" in alone(data__pool__apart=30)
     index = (arguments := without_dataset(options("a", tmp_path, **taught))).index("--teacher.run")
     assert "set --teacher.run RUN" in complaint(arguments[:index] + arguments[index + 2 :])

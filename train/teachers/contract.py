@@ -1,6 +1,6 @@
 """What every kind of teacher is: settings that load a network and say what its classes are."""
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,7 +29,7 @@ class TeacherSettings(BaseModel):
     precision: Literal["run", "fp32", "bf16", "fp16"] = Field(
         default="run", description="arithmetic of its forward pass; run: the same as the student's"
     )
-    scales: list[float] = Field(
+    scales: list[Annotated[float, Field(gt=0)]] = Field(
         default=[], description="further sizes that it sees an image at, relative; its probabilities are averaged"
     )
     flip: bool = Field(default=False, description="it also sees each image mirrored; its probabilities are averaged")

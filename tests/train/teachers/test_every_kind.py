@@ -145,7 +145,7 @@ def test_what_a_map_leaves_out_is_said_before_the_first_step(  # type: ignore[no
 @pytest.mark.parametrize(
     ("teacher", "reason"),
     [
-        ({"kind": "onx"}, "does not match any of the expected tags: 'run', 'named', 'hugging_face'"),
+        ({"kind": "onx"}, "teacher.kind: there is no 'onx': did you mean 'onnx'?"),
         ({"kind": "onnx"}, "teacher.path: Field required"),
         ({"kind": "onnx", "pth": "a"}, "unknown key 'teacher.pth': did you mean 'teacher.path'?"),
         ({"kind": "named", "model": {"encodr": "a"}}, "unknown key 'teacher.model.encodr': did you mean"),
