@@ -46,9 +46,9 @@ class HuggingFaceTeacher(TeacherSettings):
         if self.folder is not None:
             _check_folder(self.folder)
         model = self._from_pretrained(transformers.AutoModelForSemanticSegmentation, use_safetensors=True)
-        processor = None if self.normalisation is not None else self._processor(transformers)
-        normalisation = self.normalisation.value if self.normalisation else _normalisation(processor or {}, self.title)
-        flipped = bool(processor and processor.get("do_flip_channel_order"))
+        processor = self._processor(transformers)
+        normalisation = self.normalisation.value if self.normalisation else _normalisation(processor, self.title)
+        flipped = bool(processor.get("do_flip_channel_order"))
         network = HuggingFaceNetwork(model, normalisation, flipped, self.title)
         labels = [str(model.config.id2label[index]) for index in range(network.classes)]
         named = not all(label.startswith(_ABSENT_NAME) for label in labels)

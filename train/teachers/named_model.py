@@ -1,5 +1,6 @@
 """A teacher by the name of its architecture: what `model` can name, with a file of weights."""
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlparse
@@ -55,7 +56,10 @@ def _own_name(key: str) -> str:
 
 
 def _downloaded(url: str, sha256: str | None) -> Path:
-    target = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+    """In torch's own folder of downloads, under a name that no other address or checksum has."""
+    name = Path(urlparse(url).path)
+    digest = hashlib.blake2b(f"{url} {sha256}".encode(), digest_size=4).hexdigest()
+    target = Path(torch.hub.get_dir()) / "checkpoints" / f"{name.stem}-{digest}{name.suffix}"
     if target.is_file():
         return target
     try:

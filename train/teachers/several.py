@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from train.errors import UserError
 from train.models.network import SegmentationNetwork
 from train.teachers.contract import LoadedTeacher, TeacherSettings
 from train.teachers.loading import load_teacher
@@ -41,7 +42,14 @@ class Several(SegmentationNetwork):
 
 
 def load_members(settings: Sequence[TeacherSettings], classes: list[str]) -> list[LoadedTeacher]:
-    """Each with the classes of the data; notes say whose they are."""
+    """Each with the classes of the data; notes say whose they are.
+
+    Raises:
+        UserError: what `load_teacher` says, or one has a setting that only all of them together can have.
+    """
+    for one in settings:
+        for key in {"precision", "cache"} & one.model_fields_set:
+            raise UserError(f"teacher: {one.title}: {key}: holds for all teachers together: set it as teacher.{key}")
     loaded = [load_teacher(one, classes, "the data") for one in settings]
     return [
         one._replace(notes=tuple(f"{own.title}: {note}" for note in one.notes))

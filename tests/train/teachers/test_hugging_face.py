@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,20 @@ def test_a_normalisation_that_nobody_says_must_be_stated(tmp_path: Path) -> None
     loaded = load(folder, normalisation={"name": "imagenet"})
     assert loaded.network.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
     assert loaded.classes == []  # LABEL_0 is no name
+
+
+def test_the_order_of_channels_is_the_processors_whatever_normalisation_is_stated(
+    segformer: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(segformer, copy)
+    processor = json.loads((copy / "preprocessor_config.json").read_text(encoding="utf-8"))
+    (copy / "preprocessor_config.json").write_text(json.dumps({**processor, "do_flip_channel_order": True}))
+    stated = {"normalisation": {"name": "unit"}}
+    with torch.inference_mode():
+        shown = load(copy, **stated).network(IMAGES).logits
+        expected = load(segformer, **stated).network(IMAGES.flip(1)).logits
+    torch.testing.assert_close(shown, expected)
 
 
 def test_damaged_weights_are_one_line(segformer: Path, tmp_path: Path) -> None:

@@ -48,3 +48,20 @@ def test_a_download_that_fails_names_the_remedy(tmp_path: Path) -> None:
     settings = {"kind": "named", "model": MODEL, "url": (tmp_path / "nowhere.safetensors").as_uri()}
     with pytest.raises(UserError, match=r"cannot be downloaded .*: give a file with teacher\.file"):
         NamedModelTeacher.model_validate(settings).load(CLASSES)
+
+
+def test_two_downloads_of_one_name_are_two_teachers(
+    teacher_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    weights = load_file(teacher_run / "checkpoints" / "best" / "model.safetensors")
+    means = []
+    for number, name in enumerate(("one", "other")):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "model.safetensors"
+        save_file({**weights, "mean": weights["mean"] + number}, file)
+        settings = {"kind": "named", "model": MODEL, "url": file.as_uri()}
+        means.append(NamedModelTeacher.model_validate(settings).load(CLASSES).network.mean)
+    assert torch.equal(means[0] + 1, means[1])
+    with pytest.raises(UserError, match=r"cannot be downloaded .*invalid hash value"):
+        NamedModelTeacher.model_validate({**settings, "sha256": "0" * 64}).load(CLASSES)

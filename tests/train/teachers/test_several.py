@@ -62,3 +62,10 @@ def test_settings_that_contradict_themselves() -> None:
     settings = ClassGroupsTeacher.model_validate({"kind": "class_groups", "groups": groups})
     with pytest.raises(UserError, match="the data has no class 'moon'"):
         settings.load(["sky"])
+
+
+def test_a_setting_that_only_all_together_can_have() -> None:
+    members = [{"run": "a"}, {"run": "b", "precision": "fp16"}]
+    settings = AverageTeacher.model_validate({"kind": "average", "members": members})
+    with pytest.raises(UserError, match=r"b: precision: holds for all teachers together: set it as teacher\.precision"):
+        settings.load(["sky"])
