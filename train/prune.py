@@ -27,13 +27,13 @@ from train.history import History
 from train.losses.kd import KdConfig
 from train.metrics import ConfusionMatrix, scores
 from train.models.build import cost
+from train.models.latency import medians, passes
 from train.models.network import SegmentationNetwork
 from train.precision import choose_device
 from train.progress import progress
 from train.pruning.channels import Scope
-from train.pruning.latency import latencies
 from train.pruning.record import PruningRecord, Size, table
-from train.pruning.search import Pruned, search
+from train.pruning.search import PASSES, Pruned, search
 from train.pruning.target import Target, macs_target, ms_target
 from train.recipe import train
 from train.run_directory import START, RunDirectory, check_new
@@ -108,6 +108,7 @@ def _save(network: SegmentationNetwork, folder: Path) -> Path:
 
 def _sizes(networks: list[SegmentationNetwork], val_set: Dataset, config: RunConfig) -> list[Size]:
     size = config.data.size
+    times = medians(passes(networks, [size] * len(networks), PASSES))
     return [
         Size(
             parameters=cost(network, size).parameters,
@@ -115,7 +116,7 @@ def _sizes(networks: list[SegmentationNetwork], val_set: Dataset, config: RunCon
             ms=ms,
             miou=_miou(network, val_set, config, name),
         )
-        for name, network, ms in zip(("unpruned", "pruned"), networks, latencies(networks, size), strict=True)
+        for name, network, ms in zip(("unpruned", "pruned"), networks, times, strict=True)
     ]
 
 

@@ -63,17 +63,20 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--role", choices=get_args(Role), help="list only these (default: both)")
     parser.add_argument("--classes", type=_positive, default=11, help="classes of the data (default: 11)")
-    parser.add_argument("--samples", type=int, default=10, help="timed passes of each; 0: none (default: 10)")
+    parser.add_argument("--samples", type=_count, default=10, help="timed passes of each; 0: none (default: 10)")
     parser.add_argument("--threads", type=_positive, help="CPU threads of one pass (default: all cores)")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     return parser.parse_args()
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give 1 or more")
-    return value
+    return _count(text, least=1)
+
+
+def _count(text: str, least: int = 0) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text}: give {least} or more")
+    return int(text)
 
 
 if __name__ == "__main__":

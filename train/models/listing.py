@@ -11,7 +11,7 @@ from train.data.resize import Size
 from train.models.budget import Budget
 from train.models.build import build_model, cost
 from train.models.catalogue import Entry, Role, weights
-from train.models.latency import latencies
+from train.models.latency import medians, passes
 from train.models.network import SegmentationNetwork
 from train.progress import progress
 from train.quantities import with_prefix
@@ -43,7 +43,7 @@ def list_models(entries: list[Entry], size: Size, classes: int, samples: int, bu
     costs = [cost(network, own) for network, own in progress(zip(networks, sizes, strict=True), "count", len(networks))]
     times: list[float | None] = [None] * len(networks)
     if samples:
-        times = [*latencies(networks, sizes, samples)]
+        times = [*medians(progress(passes(networks, sizes, samples), "latency", samples))]
     return [
         Row(
             name=entry.name,

@@ -15,13 +15,15 @@ from train.data.resize import Size
 from train.errors import UserError
 from train.models.build import build_model, cost
 from train.models.config import ModelConfig
+from train.models.latency import medians, passes
 from train.models.network import SegmentationNetwork
 from train.models.widths import Layer, narrow, probe, widths
 from train.progress import progress
 from train.pruning.channels import ROUNDED_TO, Scope, prune
-from train.pruning.latency import latencies
 from train.pruning.target import Target
 
+PASSES = 15
+"""Of which a latency is the median."""
 _HALVINGS = 9
 _LARGEST_SHOWN = 3
 
@@ -65,7 +67,9 @@ def search(trained: TrainedNetwork, target: Target, scope: Scope) -> Pruned:
 
 
 def _measure(network: SegmentationNetwork, target: Target, size: Size) -> float:
-    return float(cost(network, size).macs) if target.quantity == "MACs" else latencies([network], size)[0]
+    if target.quantity == "MACs":
+        return float(cost(network, size).macs)
+    return medians(passes([network], [size], PASSES))[0]
 
 
 @contextmanager

@@ -34,6 +34,13 @@ def test_students_with_costs_latency_and_a_budget(cli: Cli, tmp_path: Path) -> N
     assert "eager PyTorch" in ended.out
 
 
+@pytest.mark.parametrize(("option", "text"), [("--samples", "-1"), ("--samples", "ten"), ("--classes", "0")])
+def test_a_count_that_is_none(cli: Cli, option: str, text: str) -> None:
+    ended = cli(command.main, [option, text])
+    assert ended.code == 2
+    assert f"argument {option}: {text}: give" in ended.err
+
+
 @pytest.mark.slow
 def test_teachers_are_listed_without_timing(cli: Cli) -> None:
     ended = cli(command.main, ["--role", "teacher", "--samples", "0", "--size", "96x64"])
