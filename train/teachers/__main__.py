@@ -21,6 +21,7 @@ from train.errors import UserError
 from train.models.network import SegmentationNetwork
 from train.models.taps import Tap
 from train.settings import load_config
+from train.teachers.class_map import check_names
 from train.teachers.contract import LoadedTeacher
 from train.teachers.loading import check_count
 from train.teachers.matching import Match, propose
@@ -45,6 +46,7 @@ def main() -> None:
     loaded = config.teacher.load(data.classes)
     theirs = loaded.classes or data.classes
     check_count(loaded.network, theirs, config.teacher.title)
+    check_names(config.teacher.class_map, theirs, data.classes, config.teacher.title)
     matches = [_given(match, config.teacher.class_map) for match in propose(theirs, data.classes)]
     shapes = _taps(loaded.network)
     console = Console()

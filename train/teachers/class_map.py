@@ -64,10 +64,7 @@ def resolve_class_map(
     Raises:
         UserError: a class that there is not, or nothing is left.
     """
-    for key, value in given.items():
-        _check_known(key, theirs, f"{teacher}, whose classes are")
-        if value is not None:
-            _check_known(value, ours, "the data, whose classes are")
+    check_names(given, theirs, ours, teacher)
     targets = [given.get(name, name) for name in theirs]
     sources = tuple(tuple(index for index, target in enumerate(targets) if target == name) for name in ours)
     if not any(sources):
@@ -76,6 +73,14 @@ def resolve_class_map(
             "proposes a map"
         )
     return ClassMap(sources)
+
+
+def check_names(given: Mapping[str, str | None], theirs: Sequence[str], ours: Sequence[str], teacher: str) -> None:
+    """`UserError` where a map that a config gives names a class that there is not."""
+    for key, value in given.items():
+        _check_known(key, theirs, f"{teacher}, whose classes are")
+        if value is not None:
+            _check_known(value, ours, "the data, whose classes are")
 
 
 def left_out(class_map: ClassMap, theirs: Sequence[str], ours: Sequence[str]) -> tuple[str, ...]:

@@ -104,6 +104,8 @@ def test_the_table_of_classes_is_what_the_config_takes(  # type: ignore[no-untyp
     refused = cli(distill.main, [*arguments, "--teacher", json.dumps(teacher)])
     assert refused.code == 2
     assert "has 4 classes, camvid/train has 11: say which is which in teacher.class_map" in refused.err
+    misspelt = {**teacher, "class_map": {"sidewlk": "pavement"}}
+    assert "did you mean 'sidewalk'?" in cli(look, [*arguments, "--teacher", json.dumps(misspelt)]).err
     looked = cli(look, [*arguments, "--teacher", json.dumps(teacher), "--json", str(tmp_path / "found.json")])
     assert looked.code == 0, looked.err
     proposed = yaml.safe_load(looked.out[looked.out.index("class_map:") :])
