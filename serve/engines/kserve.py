@@ -58,7 +58,7 @@ class KServeEngine:
         except KServeError as error:
             if error.passing:
                 raise NotNow(str(error)) from None
-            raise
+            raise RuntimeError(str(error)) from error  # nothing that the sender of an image could change
 
     def close(self) -> None:
         """Close the connections."""

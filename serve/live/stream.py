@@ -142,25 +142,30 @@ class Stream:
         return frame, await self._service.in_live_thread(lambda: _read(pipeline, frame.data, max_pixels))
 
     async def _segment(self, frame: Frame, prepared: Prepared) -> bytes | Exception:
-        model = self._current()
         deadline_s = self._service.settings.deadline_s
         self._ticket = Ticket(deadline_s)
-        work = self._service.on_frame(model, lambda: self._message(model, frame, prepared))
         try:
-            return await asyncio.wait_for(work, deadline_s)
+            with self._service.models.use(self._asked.model) as model:  # a thread may retire it at any moment
+                self._check_unchanged(model)
+                work = self._service.on_frame(model, lambda: self._message(model, frame, prepared))
+                return await asyncio.wait_for(work, deadline_s)
         except (Dropped, asyncio.TimeoutError):
             raise Closing(1013, f"overloaded: no mask within {deadline_s:g} s") from None
         except DeviceError as error:
             raise Closing(1011, str(error)) from None
-        except (NotNow, MemoryError):
-            raise Closing(1013, "overloaded: there is no memory left") from None
+        except (NotNow, MemoryError) as error:
+            raise Closing(1013, f"overloaded: {str(error) or 'there is no memory left'}") from None
 
     def _current(self) -> Model:
-        """The model as it is now; a new version that the viewer was told nothing of ends the connection."""
+        """The model as it is now."""
         model = self._service.models[self._asked.model]
+        self._check_unchanged(model)
+        return model
+
+    def _check_unchanged(self, model: Model) -> None:
+        """A new version that the viewer was told nothing of ends the connection."""
         if hello_of(model, self._asked) != self._hello:
             raise Closing(1012, "the model has changed: connect again")
-        return model
 
     def _message(self, model: Model, frame: Frame, prepared: Prepared) -> bytes:
         """In a thread: a frame's mask as it is sent."""

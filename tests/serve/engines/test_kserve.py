@@ -85,3 +85,11 @@ def test_what_cannot_be_is_said_at_the_start(start, bundle) -> None:
     url, _ = start(bundle, "--height", "96")
     with pytest.raises(BundleError, match=rf"takes 96x{WIDTH}, the bundle {HEIGHT}x{WIDTH}"):
         open_engine(opened, "kserve", url=url)
+
+
+def test_what_the_other_server_fails_at_is_no_fault_of_the_image(start, bundle) -> None:
+    """A `UserError` would be the sender's: status 422, with the other server's words."""
+    engine = KServeEngine(load_bundle(bundle), start(bundle)[0])
+    with pytest.raises(RuntimeError, match="status 400"):
+        engine.infer(np.zeros((1, HEIGHT + 1, WIDTH, 3), np.uint8))
+    engine.close()

@@ -1,13 +1,14 @@
 """A network, a device or a memory that fails under a viewer, on a real socket."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from websockets.sync.client import connect
 
 from serve.app import create_app
 from serve.connections import ConnectionLimits, connection_class
-from serve.engines.protocol import DeviceError, NoMemory
+from serve.engines.protocol import DeviceError, NotNow
 from serve.live.connection import LiveConnection
 from serve.live.endpoint import PATH
 from serve.metrics import Metrics
@@ -38,7 +39,7 @@ def viewer(service):
     ("error", "code", "says"),
     [
         (DeviceError("the GPU is lost"), 1011, "the GPU is lost"),
-        (NoMemory("no memory left on the GPU"), 1013, "overloaded: there is no memory left"),
+        (NotNow("http://triton:8000: no room"), 1013, "overloaded: http://triton:8000: no room"),
         (MemoryError(), 1013, "overloaded: there is no memory left"),
     ],
 )
@@ -75,3 +76,23 @@ def test_a_mask_that_takes_too_long_ends_it(service, viewer, picture, monkeypatc
     viewer.send(picture)
     assert viewer.closed() == (1013, "overloaded: no mask within 1 s")
     batcher._hand_over()  # or its thread would wait for ever
+
+
+def test_a_network_that_is_retired_between_two_frames_is_not_asked(service, viewer, picture, monkeypatch):
+    """A thread in which it failed may put the former one in its place, and close it, at any moment."""
+    viewer.send(picture)
+    viewer.header()
+    failed, on_frame = service.models["streets"], service.on_frame
+    closed: list[bool] = []
+    monkeypatch.setattr(failed.choice.engine, "close", lambda: closed.append(True), raising=False)
+
+    async def at_the_worst_moment(model, work):
+        service.models.retire(service.models.replace(dataclasses.replace(model, users=0)))
+        assert not closed
+        return await on_frame(model, work)
+
+    monkeypatch.setattr(service, "on_frame", at_the_worst_moment)
+    viewer.send(picture)
+    assert viewer.header()[0]["frame"] == 1
+    viewer.socket.close()
+    assert closed == [True]
