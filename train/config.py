@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from train.data.spec import DataConfig
 from train.losses.cross_entropy import CrossEntropyConfig
+from train.losses.kd import KdConfig
 from train.losses.registry import AnyLossConfig
 from train.models.config import ModelConfig
 from train.optimizer import OptimizerConfig
@@ -57,10 +58,16 @@ class RunConfig(BaseModel):
     teacher: AnyTeacher | None = Field(default=None, description="who teaches; none: no distillation")
     losses: list[AnyLossConfig] = Field(
         default=[CrossEntropyConfig()],
-        description="the losses, added up, each with weight and schedule",
+        description="the losses, added up, each with weight and schedule; default where no image has a label: kd",
     )
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="optimiser and schedule")
     loop: LoopConfig = Field(default_factory=LoopConfig, description="length and rhythm of the training")
     trackers: list[TrackerName] = Field(
         default=["tensorboard"], description="also shown there; none: metrics.jsonl alone, which is always written"
     )
+
+    @model_validator(mode="after")
+    def _kd_where_nothing_has_labels(self) -> "RunConfig":
+        if self.data.taught and "losses" not in self.model_fields_set:
+            self.losses = [KdConfig(name="kd")]
+        return self

@@ -50,6 +50,13 @@ def taught_run(options: Options, drives: Path, teacher_run: Path, tmp_path_facto
     return run_training(without_dataset(options("taught", tmp_path_factory.mktemp("runs"), **changes)))
 
 
+def test_a_folder_and_a_teacher_are_config_enough(drives: Path, teacher_run: Path) -> None:
+    arguments = ["--name", "a", "--data.unlabelled", str(drives), "--teacher.run", str(teacher_run)]
+    assert [loss.name for loss in load_config(RunConfig, "test", arguments).losses] == ["kd"]
+    labelled = load_config(RunConfig, "test", [*arguments, "--data.layout", "camvid"])
+    assert [loss.name for loss in labelled.losses] == ["cross_entropy"]
+
+
 def test_without_labels_a_student_comes_nearer_to_its_teacher(taught_run: Path, teacher_run: Path) -> None:
     run = RunDirectory(taught_run)
     own, teacher = run.config().data, RunDirectory(teacher_run).config().data
