@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -62,6 +63,8 @@ class LiveConnection(WebSocketsSansIOProtocol):
         self._abort_later()
 
     async def send(self, message: Any) -> None:
+        if self.close_sent:  # by this connection, while the answer was made
+            raise ClientDisconnected
         closes = message["type"] == "websocket.close" and self.handshake_complete
         if closes and not self.writable.is_set():  # it would wait behind what is not read
             self.transport.abort()

@@ -1,7 +1,10 @@
 """A network, a device or a memory that fails under a viewer, on a real socket."""
 
 import asyncio
+import contextlib
 import dataclasses
+import gc
+import time
 
 import pytest
 from websockets.sync.client import connect
@@ -96,3 +99,20 @@ def test_a_network_that_is_retired_between_two_frames_is_not_asked(service, view
     assert viewer.header()[0]["frame"] == 1
     viewer.socket.close()
     assert closed == [True]
+
+
+def test_a_mask_that_is_ready_just_when_the_server_ends_is_no_failure(service, viewer, picture, monkeypatch, caplog):
+    @contextlib.contextmanager
+    def end_first(_):
+        (connection,) = [
+            made for made in gc.get_objects() if isinstance(made, LiveConnection) and not made.disconnected
+        ]
+        connection.shutdown()
+        yield
+
+    monkeypatch.setattr(service.admission, "unsent", end_first)
+    viewer.send(picture)
+    assert viewer.closed() == (1001, "the server ends: connect again")
+    while service.admission.streams:
+        time.sleep(0.01)
+    assert not [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
