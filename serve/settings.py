@@ -65,7 +65,8 @@ class Limits(BaseSettings):
     """What the server refuses to do for one client, so that it keeps working for the others.
 
     At any time there are at most ``max_concurrency`` bodies, ``workers`` decoded images with their answers, and
-    ``max_unsent_bytes`` of other answers in memory.
+    ``max_unsent_bytes`` of other answers in memory; and of each of ``max_live`` viewers three frames, two of them
+    decoded, and a mask.
     """
 
     max_upload_bytes: int = Field(
