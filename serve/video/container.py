@@ -95,7 +95,6 @@ def _open(file: BinaryIO, limits: ClipLimits) -> InputContainer:
         "codec_whitelist": ",".join(_CODECS),
         "protocol_whitelist": "",
         "enable_drefs": "0",
-        "use_odml": "0",  # an index of indices, which a file of a few bytes can make endless
         **_decoder_options(limits),
     }
     try:
