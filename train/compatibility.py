@@ -7,6 +7,7 @@ from train.config import RunConfig
 from train.data.dataset import Dataset
 from train.data.mixture import Pool
 from train.data.neighbour import open_neighbours
+from train.data.spec import PoolSpec
 from train.errors import UserError
 from train.losses.contract import Needs
 from train.models.network import SegmentationNetwork
@@ -64,8 +65,13 @@ def _check_images(config: RunConfig, train_set: Dataset, pool: Pool | None) -> N
 
 
 def _check_pool(config: RunConfig, pool: Pool | None, needs: Needs) -> None:
-    """`UserError` where images without labels would teach nothing, or cannot be given neighbours."""
+    """`UserError` where images without labels are missing, would teach nothing, or cannot be given neighbours."""
     if pool is None:
+        if config.data.pool != PoolSpec() and not config.data.taught:
+            raise UserError(
+                "data.pool: it says how images without labels are used, and there are none: add --data.unlabelled "
+                "PATH, or remove it"
+            )
         return
     if all(loss.needs.labels or loss.images == "labelled" for loss in config.losses):
         raise UserError(

@@ -47,6 +47,7 @@ def clips_root(tmp_path: Path) -> Path:
         ('[{"name": "fitnet", "student_tap": "stage4"}]', {}, "student_tap"),
         ('[{"name": "cross_entropy", "frames": "both"}]', {}, "the second frame has no label"),
         ('[{"name": "kd", "images": "unlabelled"}]', {}, "kd: images: unlabelled: all images have labels"),
+        ('[{"name": "kd"}]', {"data.pool.confidence": "0.5"}, "data.pool: it says how images without labels are used"),
         ('[{"name": "kd"}]', {"teacher.scales": "[0]"}, "teacher.scales.0: Input should be greater than 0"),
         (
             '[{"name": "kd"}]',

@@ -58,9 +58,13 @@ class ModelConfig(BaseModel):
     def _check_whole(self) -> "ModelConfig":
         if self.architecture not in get_args(WholeArchitecture):
             return self
-        for key in ("encoder", "encoder_depth", "weights", "decoder"):
-            if getattr(self, key) != type(self).model_fields[key].default:
-                raise ValueError(f"'{key}' does not apply to {self.architecture}, a whole network: remove it")
+        keys = ("encoder", "encoder_depth", "weights", "decoder")
+        given = [key for key in keys if getattr(self, key) != type(self).model_fields[key].default]
+        if given:
+            raise ValueError(
+                f"{self.architecture} is a whole network, to which {', '.join(given)} do not apply: remove them, or "
+                "take a config of such a network, e.g. configs/camvid/plain_s.yaml"
+            )
         return self
 
     @property
