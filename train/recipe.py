@@ -40,9 +40,8 @@ def train(config: RunConfig) -> RunDirectory:
         journal = Journal(run, trackers)
         for line in _resumed(session):
             progress.say(line)
-        known = [record["broken"] for record in run.records() if "broken" in record]
         samples = len(session.train_set) + (len(session.pool.dataset) if session.pool else 0)
-        broken = BrokenSamples(samples, known)
+        broken = BrokenSamples(samples, [record["broken"] for record in run.records() if "broken" in record])
         for batch in session.batches():
             _report(session, progress, journal, broken.add(batch.broken))
             terms = train_step(session, batch)
@@ -61,11 +60,15 @@ def train(config: RunConfig) -> RunDirectory:
         if broken:
             progress.say(f"{len(broken)} broken samples were skipped: they are listed in {run.metrics}")
     if processes.is_first():
-        best = load_run(run.root).network
-        session.place(best)
-        report = write_report(run, best, session.val_set, config.data.size, session.teacher)
-        print(f"report: {report}")
+        _leave_report(session)
     return run
+
+
+def _leave_report(session: Session) -> None:
+    best = load_run(session.run.root).network
+    session.place(best)
+    report = write_report(session.run, best, session.val_set, session.config.data.size, session.teacher)
+    print(f"report: {report}")
 
 
 def _resumed(session: Session) -> list[str]:

@@ -157,21 +157,12 @@ def open_session(config: RunConfig) -> Session:
     losses = _build_losses(config, model, teacher)
     check_parts(config, Parts(train_set, val_set, pool, model, teacher, losses.needs))
     check_trackers(config.trackers)
-    if processes.count() > 1 and config.loop.sync_batchnorm:
-        synchronise(model, precision.device)
-        synchronise(losses, precision.device)
 
     run = RunDirectory(config.out / config.name)
     if processes.is_first() and not config.profile:
         open_run(config)
     processes.wait()
-    state = TrainingState(
-        model=model,
-        losses=losses,
-        optimizer=build_optimizer(config.optimizer, [model, losses]),
-        scaler=precision.scaler(),
-        average=build_average(config.optimizer, model),
-    )
+    state = _first_state(config, model, losses, precision)
     memory_format = torch.channels_last if config.loop.channels_last else torch.contiguous_format
     session = Session(config, run, train_set, val_set, pool, teacher, state, precision, memory_format)
     session.unknown_to_teacher = loaded.unknown if loaded else frozenset()
@@ -181,6 +172,19 @@ def open_session(config: RunConfig) -> Session:
     if config.resume and not config.profile:
         _resume(session)
     return session
+
+
+def _first_state(config: RunConfig, model: SegmentationNetwork, losses: LossSum, precision: Precision) -> TrainingState:
+    if processes.count() > 1 and config.loop.sync_batchnorm:
+        synchronise(model, precision.device)
+        synchronise(losses, precision.device)
+    return TrainingState(
+        model=model,
+        losses=losses,
+        optimizer=build_optimizer(config.optimizer, [model, losses]),
+        scaler=precision.scaler(),
+        average=build_average(config.optimizer, model),
+    )
 
 
 def _resume(session: Session) -> None:

@@ -93,6 +93,8 @@ def left_out(class_map: ClassMap, theirs: Sequence[str], ours: Sequence[str]) ->
     if class_map.unknown:
         names = ", ".join(ours[index] for index in sorted(class_map.unknown))
         lines.append(f"teacher: knows nothing of {names}: labels alone teach that, and a loss without labels nothing")
+    if len(ours) - len(class_map.unknown) == 1:
+        lines.append("teacher: with one class alone its logits decide nothing: map what stands for the others as well")
     return tuple(lines)
 
 

@@ -51,6 +51,8 @@ def test_what_is_left_out_is_said() -> None:
     assert unused == "teacher: left out, for the data has no such class: moon"
     assert "knows nothing of tram" in unknown
     assert class_map.unknown == {2}
+    alone = resolve_class_map({**MAP, "person": None, "rider": None}, THEIRS, OURS, "it")
+    assert "with one class alone its logits decide nothing" in left_out(alone, THEIRS, OURS)[-1]
 
 
 @pytest.mark.parametrize(
