@@ -10,12 +10,15 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from serve.video.errors import VideoTooLargeError
+
 _TICKS = Fraction(1, 90_000)  # a second's parts in MPEG: no frame's time is rounded by more
 _CRF = "23"  # x264's own default for the quality
 _FRAGMENT_S = 1  # a key frame begins each fragment
 _LEAST_RATE, _MOST_RATE = 1, 240  # frames a second that are believed
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 _BT709 = 1
+_LONGEST_SIDE = 16_384  # pixels, of x264
 
 
 class AnnotatedVideo:
@@ -31,7 +34,11 @@ class AnnotatedVideo:
         self._to_yuv = VideoReformatter()
 
     def write(self, image: NDArray[np.uint8], time_s: float, rate: Fraction) -> None:
-        """A frame ``(H, W, 3)`` that is shown from ``time_s`` on. Sides that are odd grow by a pixel."""
+        """A frame ``(H, W, 3)`` that is shown from ``time_s`` on. Sides that are odd grow by a pixel.
+
+        Raises:
+            VideoTooLargeError: a side is longer than x264 takes.
+        """
         if self._stream is None:
             self._stream = self._begin(image, rate)
         frame = av.VideoFrame.from_ndarray(self._fitted(image, self._stream), "rgb24")
@@ -53,6 +60,9 @@ class AnnotatedVideo:
         self._container.close()
 
     def _begin(self, image: NDArray[np.uint8], rate: Fraction) -> VideoStream:
+        if max(image.shape) > _LONGEST_SIDE:
+            what = f"frames with a side of {max(image.shape)} pixels, H.264 has {_LONGEST_SIDE}"
+            raise VideoTooLargeError(f"{what}: ask for another form than MP4, or for size=network")
         rate = min(max(rate, Fraction(_LEAST_RATE)), Fraction(_MOST_RATE)).limit_denominator(1001)
         stream = self._container.add_stream("libx264", rate=rate)
         stream.options = {"preset": "veryfast", "tune": "zerolatency", "crf": _CRF}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from serve.video.annotated import AnnotatedVideo
+from serve.video.errors import VideoTooLargeError
 
 GREEN = np.zeros((48, 64, 3), np.uint8) + np.array([20, 180, 20], np.uint8)
 
@@ -86,3 +87,8 @@ def test_two_frames_of_one_time_follow_each_other() -> None:
 
 def test_a_video_without_frames_is_closed() -> None:
     assert written([], []) == b""
+
+
+def test_a_side_that_the_encoder_does_not_take_is_told() -> None:
+    with pytest.raises(VideoTooLargeError, match=r"a side of 16386 pixels, H.264 has 16384"):
+        written([np.zeros((16, 16_386, 3), np.uint8)], [0.0])
