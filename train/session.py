@@ -64,10 +64,10 @@ class Session:
     @cached_property
     def teaching(self) -> SegmentationNetwork | None:
         """The teacher, as a step runs it."""
-        if self.teacher is None or self.config.teacher is None:
+        if self.teacher is None:
             return None
         settings, network = self.config.teacher, self._as_run(self.teacher)
-        if settings.cache is None:
+        if settings is None or settings.cache is None:
             return network
         arithmetic = str(self.precision.of_teacher(settings.precision))
         return open_cache(network, settings, settings.cache, self.train_set.classes, arithmetic)
