@@ -19,13 +19,14 @@ types: install
 	$(BIN)/mypy
 
 # A process each: memory is measured in one, and TensorRT or OpenVINO in a process that forks is not what users run.
+# One thread each: tensors of tests are so small that a second one waits more than it works.
 SUITES := tests/kernels tests/train tests/export tests/serve tests/docker tests/test_*.py
 
 unit: install browser balancer
-	@for suite in $(SUITES); do echo "pytest $$suite"; $(BIN)/pytest -m "not slow" $$suite || exit 1; done
+	@for suite in $(SUITES); do echo "pytest $$suite"; OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" $$suite || exit 1; done
 
 test-slow: install browser balancer
-	@for suite in $(SUITES); do echo "pytest $$suite"; $(BIN)/pytest -m slow $$suite || [ $$? -eq 5 ] || exit 1; done
+	@for suite in $(SUITES); do echo "pytest $$suite"; OMP_NUM_THREADS=1 $(BIN)/pytest -m slow $$suite || [ $$? -eq 5 ] || exit 1; done
 
 cuda: install
 	$(BIN)/python -m kernels.cuda.build
