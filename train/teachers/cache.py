@@ -20,7 +20,7 @@ from train.teachers.packing import pack, unpack
 from train.teachers.wrapper import Wrapper
 
 _LOGITS: frozenset[Tap] = frozenset({"logits"})
-_VERSION = "1"
+_VERSION = "2"
 """Of the files' form; another one makes other keys."""
 _MIB = 2**20
 _ADVICE = "make room, or choose another folder with --teacher.cache.folder"

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from train.errors import UserError
 from train.models.network import SegmentationNetwork
+from train.teachers.class_map import with_unknown
 from train.teachers.contract import LoadedTeacher, TeacherSettings
 from train.teachers.member import Member
 from train.teachers.several import Several, load_members
@@ -65,7 +65,7 @@ class ClassGroups(Several):
 
     Args:
         members: see `Several`.
-        speaker: of each class the number of its teacher; -1: nobody, which gives it the least of the others.
+        speaker: of each class the number of its teacher; -1: nobody, which puts it well below the others.
     """
 
     def __init__(self, members: Sequence[SegmentationNetwork], speaker: Sequence[int]) -> None:
@@ -75,6 +75,6 @@ class ClassGroups(Several):
     def combined(self, logits: list[Tensor]) -> Tensor:
         """See `Several`."""
         judged = [one.log_softmax(dim=1) for one in logits]
-        said = [judged[number][:, index] if number >= 0 else None for index, number in enumerate(self._speaker)]
-        least = torch.stack([one for one in said if one is not None]).amin(dim=0)
-        return torch.stack([least if one is None else one for one in said], dim=1)
+        return with_unknown(
+            [judged[number][:, index] if number >= 0 else None for index, number in enumerate(self._speaker)]
+        )

@@ -2,9 +2,9 @@
 
 Probabilities of classes that are merged add up, so their logits become the logarithm of the sum of their exponentials.
 Classes of the teacher that the data does not have are left out: what remains is its judgement among the others. A class
-that no class of the teacher stands for gets, in each pixel, the least of the other logits: finite for every loss, and
-never what the teacher decides for. Pixels that are labelled with such a class do not count in losses that need a
-teacher (`without_unknown`); labels alone teach it.
+that no class of the teacher stands for gets, in each pixel, a logit well below the least of the others: finite for
+every loss, less than a thousandth of the least probability, and never what the teacher decides for. Pixels that are
+labelled with such a class do not count in losses that need a teacher (`without_unknown`); labels alone teach it.
 """
 
 import difflib
@@ -19,6 +19,8 @@ from train.errors import UserError
 from train.models.network import SegmentationNetwork
 from train.models.taps import Tap, Taps
 from train.teachers.wrapper import Wrapper
+
+_UNKNOWN_BELOW = 7.0  # e^-7 < 0.001
 
 _LOGITS: frozenset[Tap] = frozenset({"logits"})
 
@@ -36,9 +38,7 @@ class ClassMap:
 
     def merge(self, logits: Tensor) -> Tensor:
         """Logits ``(N, T, h, w)`` of the teacher's classes to those ``(N, C, h, w)`` of the data's."""
-        known = [logits[:, list(ids)].logsumexp(dim=1) if ids else None for ids in self.sources]
-        least = torch.stack([one for one in known if one is not None]).amin(dim=0)
-        return torch.stack([least if one is None else one for one in known], dim=1)
+        return with_unknown([logits[:, list(ids)].logsumexp(dim=1) if ids else None for ids in self.sources])
 
 
 class ClassMapped(Wrapper):
@@ -54,6 +54,12 @@ class ClassMapped(Wrapper):
         if "logits" in maps:
             maps["logits"] = self._class_map.merge(maps["logits"])
         return Taps(maps)
+
+
+def with_unknown(known: Sequence[Tensor | None]) -> Tensor:
+    """Logits ``(N, h, w)`` of each class, None for unknown ones, as ``(N, C, h, w)``."""
+    least = torch.stack([one for one in known if one is not None]).amin(dim=0)
+    return torch.stack([least - _UNKNOWN_BELOW if one is None else one for one in known], dim=1)
 
 
 def resolve_class_map(

@@ -30,7 +30,7 @@ def test_probabilities_of_merged_classes_add_up() -> None:
 
 def test_a_class_that_it_does_not_know_is_never_its_choice() -> None:
     merged = resolve_class_map(MAP, THEIRS, OURS, "it").merge(100 * torch.randn(2, 5, 3, 4))
-    assert torch.equal(merged[:, 2], merged[:, :2].amin(dim=1))
+    assert (merged[:, :2].amin(dim=1) - merged[:, 2] > math.log(1000)).all()
     assert torch.isfinite(merged).all()
     assert merged.argmax(dim=1).max() < 2
 
