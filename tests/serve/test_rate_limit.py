@@ -72,7 +72,7 @@ def test_an_ipv6_client_is_its_network(clock: Clock, first: str, second: str, sh
         statuses.extend([message["status"]] if "status" in message else [])
 
     for host in (first, second):
-        scope = {"type": "http", "path": "/", "headers": [], "client": (host, 1)}
+        scope = {"type": "http", "path": "/segment", "headers": [], "client": (host, 1)}
         asyncio.run(limit(scope, None, send))  # type: ignore[arg-type]
     assert statuses == [200, 429 if shared else 200]
 
