@@ -1,6 +1,7 @@
 """What is sent again, when, and how it ends; against a server whose every byte the test has written."""
 
 import email.utils
+import random
 import socket
 import threading
 import time
@@ -101,6 +102,7 @@ def test_an_answer_that_trickles_ends_at_the_deadline(ask):
 
 
 def test_a_server_that_is_not_there(ask):
+    random.seed(1)  # of the waits: 0.03 s, 0.42 s, and one that would end after the deadline
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
     began = time.monotonic()
