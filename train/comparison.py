@@ -1,22 +1,14 @@
 """Several runs side by side: scores and cost, what their configs differ in, and the IoU of each class."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from train.flat_config import flat_config
 from train.quantities import duration, energy, with_prefix
 from train.run_summary import RunSummary
+from train.table import NOTHING, Table, escaped, markdown
 
 _OF_THE_PLACE = {"name", "out", "resume", "overwrite", "profile", "trackers"}
 """Keys that say where a run lies and who watches it."""
-NOTHING = "–"
-
-
-class Table(NamedTuple):
-    """Cells as text; the first column names the rows."""
-
-    title: str
-    head: list[str]
-    rows: list[list[str]]
 
 
 class Comparison:
@@ -105,8 +97,8 @@ class Comparison:
 
     def markdown(self) -> str:
         """The tables, for a document."""
-        warning = f"{self.warning}\n\n" if self.warning else ""
-        return warning + "\n".join(_markdown(table) for table in self.tables)
+        warning = f"{escaped(self.warning)}\n\n" if self.warning else ""
+        return warning + "\n".join(markdown(table) for table in self.tables)
 
 
 def _evaluation(line: dict[str, Any] | None) -> list[str]:
@@ -121,11 +113,3 @@ def _with_difference(value: float | None, first: float | None) -> str:
 
 def _minus(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else value - other
-
-
-def _markdown(table: Table) -> str:
-    def line(cells: list[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-    rule = "|" + "---|" + "---:|" * (len(table.head) - 1)
-    return "\n".join([f"## {table.title}", "", line(table.head), rule, *map(line, table.rows), ""])

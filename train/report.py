@@ -7,11 +7,10 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
-from rich.table import Table as ConsoleTable
 
 from train.checkpoint import TrainedNetwork, check_classes, load_run
 from train.command import command
-from train.comparison import Comparison, Table
+from train.comparison import Comparison
 from train.comparison_page import comparison_page
 from train.data.dataset import Dataset
 from train.data.open import open_dataset
@@ -24,6 +23,7 @@ from train.run_directory import RunDirectory
 from train.run_page import run_page
 from train.run_summary import RunSummary, summarize
 from train.settings import load_config
+from train.table import console
 from train.taught import seen_by_teacher
 from train.teachers.loading import load_teacher
 
@@ -91,7 +91,7 @@ def main() -> None:
     if config.json_file is not None:
         _write(config.json_file, json.dumps(comparison.record(), indent=2) + "\n")
     for table in (comparison.scores, comparison.cost):
-        Console().print(_console_table(table))
+        Console().print(console(table))
     if comparison.warning:
         print(comparison.warning)
     print(f"report: {target}")
@@ -144,18 +144,6 @@ def _teacher(root: Path, trained: TrainedNetwork, val_set: Dataset) -> Segmentat
 def _summarize(root: Path, opened: _Opened) -> RunSummary:
     size = opened.trained.config.data.size
     return summarize(RunDirectory(root), opened.trained.network, opened.val_set, size, opened.teacher)
-
-
-def _console_table(table: Table) -> ConsoleTable:
-    """Turned, for a terminal is narrow."""
-    shown = ConsoleTable(title=table.title, title_justify="left")
-    for number, column in enumerate(zip(table.head, *table.rows, strict=True)):
-        if number == 0:
-            for name in column:
-                shown.add_column(name if name != "run" else "", justify="left" if name == "run" else "right")
-        else:
-            shown.add_row(*column)
-    return shown
 
 
 def _write(target: Path, text: str) -> None:
