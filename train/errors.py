@@ -1,4 +1,4 @@
-"""The one exception that means "the user can put this right"."""
+"""The exceptions that mean "the user can put this right"."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     Entry points print it without a traceback and exit with 2; the server answers with a 4xx.
     """
+
+
+class NotFiniteError(UserError):
+    """A training has left the numbers there are: as a rule its learning rate is too high."""

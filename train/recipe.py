@@ -22,8 +22,13 @@ from train.step import train_step
 from train.trackers import Trackers
 
 
-def train(config: RunConfig) -> RunDirectory:
+def train(config: RunConfig, until: int | None = None, report: bool = True) -> RunDirectory:
     """Train a network by a config and leave its run directory behind.
+
+    Args:
+        config: of the whole training.
+        until: a step to pause after, scored and saved; the same config with ``resume`` goes on.
+        report: whether to write the report's page at the end.
 
     Raises:
         UserError: anything wrong with the config, the data or the teacher; a loss that is no longer finite; no room.
@@ -42,10 +47,10 @@ def train(config: RunConfig) -> RunDirectory:
             progress.say(line)
         samples = len(session.train_set) + (len(session.pool.dataset) if session.pool else 0)
         broken = BrokenSamples(samples, [record["broken"] for record in run.records() if "broken" in record])
-        for batch in session.batches():
+        for batch in session.batches(until):
             _report(session, progress, journal, broken.add(batch.broken))
             terms = train_step(session, batch)
-            finished = state.step == loop.steps
+            finished = state.step in (loop.steps, until)
             stopped = processes.largest(interruption.number or 0)
             _log(session, progress, journal, terms, always=finished)
             is_best = False
@@ -59,7 +64,7 @@ def train(config: RunConfig) -> RunDirectory:
                 raise _interrupted(session, stopped)
         if broken:
             progress.say(f"{len(broken)} broken samples were skipped: they are listed in {run.metrics}")
-    if processes.is_first():
+    if processes.is_first() and report and state.step == loop.steps:
         _leave_report(session)
     return run
 

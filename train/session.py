@@ -19,7 +19,7 @@ from train.data.batches import Batch, Share, training_batches
 from train.data.dataset import Dataset
 from train.data.mixture import Pool
 from train.data.transforms import TrainTransform
-from train.errors import UserError
+from train.errors import NotFiniteError, UserError
 from train.losses.registry import LossSum, combined_needs
 from train.models.build import build_model
 from train.models.network import SegmentationNetwork
@@ -90,8 +90,8 @@ class Session:
         """Where the networks are."""
         return self.precision.device
 
-    def batches(self) -> Iterator[Batch]:
-        """This process's images of the steps that are left, on the device."""
+    def batches(self, until: int | None = None) -> Iterator[Batch]:
+        """This process's images of the steps that are left, or of those until a certain one, on the device."""
         loop, seed, share = self.config.loop, self.config.seed, Share(processes.rank(), processes.count())
         transform = TrainTransform(self.config.data)
         neighbour = self.config.data.neighbour if self.state.losses.needs.neighbour else None
@@ -101,7 +101,7 @@ class Session:
             loop.batch_size,
             seed,
             self.state.step,
-            loop.steps,
+            min(until or loop.steps, loop.steps),
             loop.workers,
             neighbour,
             share,
@@ -124,9 +124,9 @@ class Session:
         place = (self.config.seed, self.state.step, processes.rank(), part)
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
-    def failure(self, reason: str) -> UserError:
+    def failure(self, reason: str) -> NotFiniteError:
         """The error that ends this run."""
-        return UserError(f"{self.run.root}: {reason}")
+        return NotFiniteError(f"{self.run.root}: {reason}")
 
     def place(self, network: nn.Module) -> None:
         """Move a network to the device, in the memory format of the run."""

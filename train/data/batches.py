@@ -152,11 +152,14 @@ class _Augmented(data.Dataset[Any]):
         return errors[0]  # raised in a worker it would arrive wrapped in that worker's traceback
 
     def _augmentation(self, stream: Stream, index: int, own: int, position: int) -> int:
-        """The seed of it: of this position, or of one of so many of the image, a different one in the next epoch."""
+        """The seed of it: of this position, or of one of so many of the image, a different one in the next epoch.
+
+        Those of the image do not depend on the run's seed: what a teacher says of them is kept once for all seeds.
+        """
         variants = self._transform.variants
         if not variants:
             return _mix(self._seed, position)
-        return _mix(self._seed, index, own // len(stream.dataset) % variants)
+        return _mix(0, index, own // len(stream.dataset) % variants)
 
     def _crop(self, stream: Stream, index: int, sample: Sample, seed: int) -> Crop:
         if stream.neighbours is None:

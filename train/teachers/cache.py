@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from train.teachers.packing import pack, unpack
 from train.teachers.wrapper import Wrapper
 
 _LOGITS: frozenset[Tap] = frozenset({"logits"})
-_VERSION = "2"
+_VERSION = "3"
 """Of the files' form; another one makes other keys."""
 _MIB = 2**20
 _ADVICE = "make room, or choose another folder with --teacher.cache.folder"
@@ -29,7 +30,8 @@ _ADVICE = "make room, or choose another folder with --teacher.cache.folder"
 class TeacherCache(Wrapper):
     """Asks the teacher only about crops that it has not been asked about, by this run or another one.
 
-    A crop is found by its pixels, bit for bit, and the taps that are wanted. What is given is what was kept, the first
+    A map is found by its tap and the crop's pixels, bit for bit, so that trainings which want other taps share those
+    that both want. What is given is what was kept, the first
     time too, so that a run sees the same with an empty cache and a full one. Processes may share a folder: files appear
     under their name when they are whole, and a damaged one, which its checksum shows, is made anew.
 
@@ -45,26 +47,23 @@ class TeacherCache(Wrapper):
         self._asked = self._found = 0
         self._problem = ""
         sizes = [path.stat().st_size for path in folder.glob("*/*.maps")]
-        self._crops, self._bytes = len(sizes), sum(sizes)
+        self._maps, self._bytes = len(sizes), sum(sizes)
 
     def forward(self, image: Tensor, taps: frozenset[Tap] = _LOGITS) -> Taps:
         """See `SegmentationNetwork`. Only the maps at ``taps`` are given."""
         if image.dtype != torch.uint8:
             shown: Taps = self.network(image, taps)
             return shown
-        paths = [self._path(crop, taps) for crop in image]
-        contents = [_read(path) for path in paths]
-        maps = [None if content is None else unpack(content) for content in contents]
-        absent = [index for index, found in enumerate(maps) if found is None]
-        self._asked, self._found = self._asked + len(maps), self._found + len(maps) - len(absent)
-        if absent:
-            asked: Taps = self.network(image[absent], taps)
-            for number, index in enumerate(absent):
-                content = pack({tap: asked[tap][number] for tap in taps}, self._settings)
-                self._write(paths[index], content)
-                maps[index] = unpack(content)
-        whole = [found for found in maps if found is not None]
-        return Taps({tap: torch.stack([found[tap] for found in whole]).to(image.device) for tap in sorted(taps)})
+        maps = [{tap: self._kept(crop, tap) for tap in taps} for crop in image]
+        absent = [frozenset(tap for tap, found in of_crop.items() if found is None) for of_crop in maps]
+        self._asked, self._found = self._asked + len(maps), self._found + absent.count(frozenset())
+        for wanted in sorted(set(absent) - {frozenset()}, key=sorted):
+            crops = [index for index, missing in enumerate(absent) if missing == wanted]
+            asked: Taps = self.network(image[crops], wanted)
+            for number, index in enumerate(crops):
+                maps[index] |= {tap: self._keep(image[index], tap, asked[tap][number]) for tap in wanted}
+        stacked = {tap: torch.stack([cast(Tensor, of_crop[tap]) for of_crop in maps]) for tap in sorted(taps)}
+        return Taps({tap: found.to(image.device) for tap, found in stacked.items()})
 
     def line(self) -> str:
         """How large it is, and what it was good for since the last line."""
@@ -72,12 +71,23 @@ class TeacherCache(Wrapper):
         self._asked, self._found, asked = 0, 0, self._asked
         problem = f"; not written: {self._problem}" if self._problem else ""
         return (
-            f"teacher cache: {rate:.0%} of {asked} crops were there; it holds {self._crops}, "
+            f"teacher cache: {rate:.0%} of {asked} crops were there; it holds {self._maps} maps, "
             f"{self._bytes / _MIB:.1f} MiB{problem}"
         )
 
-    def _path(self, crop: Tensor, taps: frozenset[Tap]) -> Path:
-        digest = hashlib.blake2b(f"{tuple(crop.shape)} {sorted(taps)}".encode(), digest_size=16)
+    def _kept(self, crop: Tensor, tap: Tap) -> Tensor | None:
+        content = _read(self._path(crop, tap))
+        found = None if content is None else unpack(content)
+        return None if found is None else found[tap]
+
+    def _keep(self, crop: Tensor, tap: Tap, found: Tensor) -> Tensor:
+        """Write a map, and give it as it will be read."""
+        content = pack({tap: found}, self._settings)
+        self._write(self._path(crop, tap), content)
+        return (unpack(content) or {})[tap]
+
+    def _path(self, crop: Tensor, tap: Tap) -> Path:
+        digest = hashlib.blake2b(f"{tuple(crop.shape)} {tap}".encode(), digest_size=16)
         digest.update(crop.contiguous().cpu().numpy().data)
         key = digest.hexdigest()
         return self._folder / key[:2] / f"{key}.maps"
@@ -90,7 +100,7 @@ class TeacherCache(Wrapper):
         except OSError as error:
             self._problem = error.strerror or str(error)
         else:
-            self._crops, self._bytes = self._crops + 1, self._bytes + len(content)
+            self._maps, self._bytes = self._maps + 1, self._bytes + len(content)
 
 
 def open_cache(

@@ -33,8 +33,8 @@ def test_a_crop_is_asked_about_once_in_any_batch_and_any_run(tmp_path: Path) -> 
     other = opened(network, tmp_path, dtype="fp32")
     assert torch.equal(other(IMAGES).logits, first)
     assert network.seen == 0
-    assert other.line().startswith("teacher cache: 100% of 4 crops were there; it holds 4, ")
-    assert cache.line().startswith("teacher cache: 43% of 7 crops were there; it holds 4, ")
+    assert other.line().startswith("teacher cache: 100% of 4 crops were there; it holds 4 maps, ")
+    assert cache.line().startswith("teacher cache: 43% of 7 crops were there; it holds 4 maps, ")
 
 
 def test_only_what_is_new_is_asked(tmp_path: Path) -> None:
@@ -48,13 +48,17 @@ def test_only_what_is_new_is_asked(tmp_path: Path) -> None:
 
 
 def test_taps_are_kept_apart_and_come_in_their_own_type(tmp_path: Path) -> None:
-    cache = opened(bright(), tmp_path)
-    cache(IMAGES)
+    network = bright()
+    cache = opened(network, tmp_path)
+    cache(IMAGES[:2])
+    asked = []
+    network.register_forward_pre_hook(lambda _, given: asked.append((len(given[0]), *given[1:])))
     shown = cache(IMAGES, frozenset({"stride:4", "logits"}))
+    assert asked == [(2, frozenset({"logits", "stride:4"})), (2, frozenset({"stride:4"}))]
     assert set(shown.maps) == {"stride:4", "logits"}
     assert shown["stride:4"].shape == (4, 3, 8, 12)
     assert shown.logits.dtype == torch.float32
-    assert cache.line().startswith("teacher cache: 0% of 8 crops")
+    assert cache.line().startswith("teacher cache: 0% of 6 crops were there; it holds 8 maps, ")
 
 
 def test_another_teacher_another_meaning_another_folder(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def test_a_whole_training_its_report_and_its_scores(  # type: ignore[no-untyped-
     arguments = options("a", tmp_path, loop__steps=6, loop__eval_every=3, data__augment__variants=1, **changes)
     ended = cli(distill.main, arguments)
     assert ended.code == 0, ended.err
-    assert re.search(r"teacher cache: 0% of 6 crops were there; it holds 6, ", ended.out)
-    assert re.search(r"teacher cache: 100% of 6 crops were there; it holds 6, ", ended.out)
+    assert re.search(r"teacher cache: 0% of 6 crops were there; it holds 6 maps, ", ended.out)
+    assert re.search(r"teacher cache: 100% of 6 crops were there; it holds 6 maps, ", ended.out)
     page = (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
     assert "only the teacher right" in page
     assert cli(report.main, [str(tmp_path / "a")]).code == 0

@@ -1,0 +1,42 @@
+"""``python -m train.compare CONFIG.yaml [--key value ...]``: which method helps a student, by how much, at what cost."""
+
+import sys
+import time
+
+from train.command import command
+from train.compare.arms import open_arms
+from train.compare.collect import collect
+from train.compare.config import CompareConfig
+from train.compare.document import merge
+from train.compare.files import write
+from train.compare.plan import budget_s, make_plan
+from train.compare.schedule import Schedule
+from train.compare.worker import further_processes, work
+from train.quantities import duration
+from train.settings import load_config
+
+
+def main() -> None:
+    began, arguments = time.monotonic(), sys.argv[1:]
+    config = load_config(CompareConfig, "python -m train.compare", arguments)
+    arms = open_arms(config)
+    plan = make_plan(config, arms)
+    if plan.seconds is not None:
+        print(f"plan: {plan.trials} trials and {len(plan.seeds)} seeds an arm, about {duration(plan.seconds)}")
+    for note in plan.notes:
+        print(note, flush=True)
+    schedule = Schedule(arms, plan)
+    with further_processes(config, arguments):
+        finished = work(schedule, began + budget_s(config))
+    if not finished:
+        print("the budget is used up: run the same command again to go on; what is there is shown")
+    if config.tables:
+        results = collect(config, schedule, plan, arguments)
+        for path in write(results, config.root):
+            print(path)
+        if config.merge is not None:
+            merge(config.merge, config.name, (config.root / "table.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    command(main)

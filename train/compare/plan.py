@@ -1,0 +1,123 @@
+"""How much of a comparison fits into a budget, and what it will therefore not be able to show."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from scipy.stats import t as student_t
+
+from train.compare.arms import ArmConfig
+from train.compare.config import CompareConfig
+from train.compare.pace import Pace, pace
+from train.durable import atomic_path
+from train.errors import UserError
+from train.progress import progress
+from train.quantities import duration
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_FEW_TRIALS = 3
+_CONTROL_TIMES = 1.5
+"""What the control is taken for before it is known how long the dearest method takes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Trials and seeds of every arm."""
+
+    trials: int
+    seeds: list[int]
+    seconds: float | None = None
+    """What all of it is expected to take, by the machine's pace; None: nobody asked."""
+    budget: str = ""
+    asked: tuple[int, int] = (0, 0)
+    """Trials and seeds that the config wants."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What cannot be shown, a sentence each."""
+        found = []
+        if self.trials < self.asked[0]:
+            found.append(
+                f"The budget of {self.budget} has room for {self.trials} of {self.asked[0]} trials an arm: "
+                + ("nothing is tuned." if self.trials == 1 else "differences in how well arms are tuned stay.")
+            )
+        if len(self.seeds) < self.asked[1]:
+            found.append(f"The budget of {self.budget} has room for {len(self.seeds)} of {self.asked[1]} seeds.")
+        return [*found, _power(len(self.seeds))]
+
+
+def make_plan(config: CompareConfig, arms: Sequence[ArmConfig]) -> Plan:
+    """The plan of a comparison: all of it, or what fits into its budget; the same when it is asked for again.
+
+    Raises:
+        UserError: not even one trial and one seed of each arm fit.
+    """
+    whole = Plan(config.tuning.trials, config.seeds, asked=(config.tuning.trials, len(config.seeds)))
+    if not config.budget:
+        return whole
+    path = config.root / "plan.json"
+    if path.is_file():
+        earlier = Plan(**json.loads(path.read_text(encoding="utf-8")))
+        if (earlier.budget, tuple(earlier.asked)) == (config.budget, whole.asked):
+            return earlier
+    paces = [pace(arm) for arm in progress(arms, "pace", len(arms))]
+    plan = _fitting(config, arms, paces, replace(whole, budget=config.budget))
+    config.root.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as target:
+        target.write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
+    return plan
+
+
+def budget_s(config: CompareConfig) -> float:
+    """The budget in seconds; none: infinite."""
+    found = re.fullmatch(r"([\d.]+)([smhd])", config.budget)
+    return float(found[1]) * _UNITS[found[2]] if found else math.inf
+
+
+def _fitting(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[Pace], whole: Plan) -> Plan:
+    """The first plan, the fullest before the others, that fits."""
+    budget, seconds = budget_s(config), 0.0
+    for trials, seeds in _choices(*whole.asked):
+        seconds = _seconds(config, arms, paces, trials, seeds)
+        if seconds <= budget:
+            return replace(whole, trials=trials, seeds=whole.seeds[:seeds], seconds=round(seconds))
+    raise UserError(
+        f"--budget {config.budget}: one trial and one seed of {len(arms)} arms take {duration(seconds)} here: give more, "
+        "fewer methods, or fewer --recipe.loop.steps"
+    )
+
+
+def _choices(trials: int, seeds: int) -> Iterator[tuple[int, int]]:
+    """Trials and seeds, the best use of time first: seeds beyond three are spared before the tuning is."""
+    for fewest_seeds, fewest_trials in ((min(3, seeds), min(_FEW_TRIALS, trials)), (min(2, seeds), 1), (1, 1)):
+        for kept in range(seeds, fewest_seeds - 1, -1):
+            for tried in range(trials, fewest_trials - 1, -1):
+                yield tried, kept
+
+
+def _seconds(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[Pace], trials: int, seeds: int) -> float:
+    """What trials, final runs, controls and scores are expected to take."""
+    total = 0.0
+    for arm, speed in zip(arms, paces, strict=True):
+        whole = speed.run_s(arm.base.loop.steps, arm.base.loop.eval_every)
+        stopping = config.tuning.stopping if trials > 1 else None
+        share = 1.0 if stopping is None else stopping.keep + (1 - stopping.keep) * stopping.after
+        runs = trials * share + seeds
+        if arm.kind == "baseline":
+            runs += seeds * (config.longer or _CONTROL_TIMES)
+        total += runs * whole + seeds * speed.score_s
+    fresh = max(speed.fresh_s for speed in paces)
+    return fresh + total / config.processes
+
+
+def _power(seeds: int) -> str:
+    """How small a difference can be shown, by the interval of Student's t."""
+    if seeds == 1:
+        return "With one seed no difference between methods can be shown."
+    widths = float(student_t.ppf(0.975, seeds - 1)) / math.sqrt(seeds)
+    return (
+        f"With {seeds} seeds a difference can be shown where it is above about {widths:.1f} times the standard "
+        "deviation of the seeds' differences."
+    )
