@@ -52,7 +52,7 @@ def _value(dimension: DimensionConfig, share: float) -> float | int | str:
     if dimension.low is None or dimension.high is None:
         return dimension.choices[int(share * len(dimension.choices))]
     low, high = dimension.low, dimension.high
-    value = low * (high / low) ** share if dimension.log else low + (high - low) * share
+    value = float(low * (high / low) ** share if dimension.log else low + (high - low) * share)
     return _rounded(value)
 
 

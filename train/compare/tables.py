@@ -1,0 +1,109 @@
+"""The tables that answer what was asked: which method helps which student, by how much, at what cost."""
+
+from collections.abc import Callable
+
+from train.compare.findings import ArmFindings, Findings, Scored, StudentFindings
+from train.compare.wording import MARK, mean_and_std, points, probability, signed, verdict
+from train.quantities import duration, energy, with_prefix
+from train.table import NOTHING, Table
+
+
+def scores(found: StudentFindings) -> Table:
+    """mIoU of each arm, what it gains on others, and how long it trains."""
+    references = found.references
+    compared = [title for name in references for title in (f"to {name}", "p")]
+    head = ["method", "mIoU, best", "mIoU, last", *compared, "training", "steps"]
+    rows = []
+    for arm in found.arms:
+        val = arm.val
+        differences = [val.against.get(name) for name in references]
+        deltas = [cell for one in differences for cell in (verdict(one), probability(one))]
+        cost = [_or_nothing(arm.seconds, duration), str(arm.arm.steps)]
+        rows.append([arm.method, mean_and_std(val.miou), mean_and_std(val.last_miou), *deltas, *cost])
+    return Table(f"{found.student.name}: mIoU on val", head, rows)
+
+
+def other_scores(found: StudentFindings) -> Table:
+    """What else was measured of each arm; a column that nobody has is left out."""
+    columns: dict[str, Callable[[ArmFindings], str]] = {
+        "mAcc": lambda arm: mean_and_std(arm.val.macc),
+        "pixel accuracy": lambda arm: mean_and_std(arm.val.pixel_accuracy),
+        "boundary F": lambda arm: mean_and_std(arm.val.boundary_f),
+        "TC": lambda arm: mean_and_std(arm.val.tc),
+        "label flips /s": lambda arm: _flips(arm.val),
+        "energy, processors": lambda arm: _or_nothing(arm.cpu_joules, energy),
+        "energy, GPUs": lambda arm: _or_nothing(arm.gpu_joules, energy),
+    }
+    filled = {title: [cell(arm) for arm in found.arms] for title, cell in columns.items()}
+    there = {title: cells for title, cells in filled.items() if set(cells) != {NOTHING}}
+    rows = [[arm.method, *cells] for arm, *cells in zip(found.arms, *there.values(), strict=True)]
+    return Table(f"{found.student.name}: other scores and energy", ["method", *there], rows)
+
+
+def classes(found: StudentFindings) -> Table:
+    """IoU of each class: the baseline's, and how far the others are from it."""
+    others = [arm for arm in found.arms if arm.arm.kind != "baseline"]
+    base = found.baseline.val.class_iou
+    rows = []
+    for name, iou in base.items():
+        deltas = [arm.classes.get(name) for arm in others]
+        cells = [NOTHING if one is None else signed(one.mean) + MARK * one.shown for one in deltas]
+        rows.append([name, points(iou.mean if iou else None), *cells])
+    title = f"{found.student.name}: IoU of each class, and the difference to {found.baseline.method}"
+    return Table(title, ["class", found.baseline.method, *(arm.method for arm in others)], rows)
+
+
+def students(findings: Findings) -> Table:
+    """Size, speed and the best method of each student, and how far it is behind the teacher."""
+    teacher = findings.results.teacher
+    behind = ["to the teacher"] if teacher else []
+    head = ["student", "parameters", "MACs of an image", "latency", "best method", "mIoU, best", *behind]
+    rows = []
+    for found in findings.students:
+        student, best = found.student, found.best
+        latency = NOTHING if student.latency_ms is None else f"{student.latency_ms:.1f} ms"
+        size = [with_prefix(student.parameters), with_prefix(student.macs), latency]
+        gap = [signed(best.val.miou.mean - teacher["miou"])] if teacher else []
+        rows.append([student.name, *size, best.method, mean_and_std(best.val.miou), *gap])
+    if teacher:
+        size = [_or_nothing(teacher["parameters"], with_prefix), NOTHING, NOTHING]
+        rows.append([f"teacher: {teacher['title']}", *size, NOTHING, points(teacher["miou"]), NOTHING])
+    return Table("Students", head, rows)
+
+
+def tests(findings: Findings) -> list[Table]:
+    """The test split, a table a student; none: there is no such split."""
+    return [_test(found) for found in findings.students if any(arm.test for arm in found.arms)]
+
+
+def main_tables(findings: Findings) -> list[Table]:
+    """Those that a document holds."""
+    tables = [students(findings)]
+    for found in findings.students:
+        tables += [scores(found), other_scores(found), classes(found)]
+    return tables + tests(findings)
+
+
+def _test(found: StudentFindings) -> Table:
+    baseline = found.baseline.method
+    head = ["method", "mIoU, best on val", "mIoU, last", f"to {baseline}", "p", "mAcc", "boundary F"]
+    rows = []
+    for arm in (arm for arm in found.arms if arm.test):
+        test = arm.test
+        assert test is not None
+        difference = test.against.get(baseline)
+        cells = [mean_and_std(test.miou), mean_and_std(test.last_miou), verdict(difference), probability(difference)]
+        rows.append([arm.method, *cells, mean_and_std(test.macc), mean_and_std(test.boundary_f)])
+    return Table(f"{found.student.name}: the test split, scored once", head, rows)
+
+
+def _flips(scored: Scored) -> str:
+    """Not a share."""
+    found = scored.flips_per_s
+    if found is None:
+        return NOTHING
+    return f"{found.mean:.3f}" if found.std is None else f"{found.mean:.3f} ± {found.std:.3f}"
+
+
+def _or_nothing(value: float | None, shown: Callable[[float], str]) -> str:
+    return NOTHING if value is None else shown(value)

@@ -1,0 +1,72 @@
+"""Figures of a comparison as people read them: shares in points of a hundred, differences with what they are worth."""
+
+from train.compare.results import Parameters
+from train.compare.spread import Spread
+from train.compare.statistics import Difference
+from train.table import NOTHING
+
+NOT_SHOWN = "no difference shown"
+ONE_SEED = "one seed: nothing shown"
+
+EXPLAINED = (
+    "Scores are in points of a hundred, mean ± standard deviation over seeds. Best: of the checkpoint that was best on "
+    "val; last: of the network after its last step. In brackets stands the 95 % interval of a difference, over seeds and "
+    "images; where it holds zero, no difference is shown. p is that of the paired t-test over seeds, the training time "
+    "a median."
+)
+MARK = "*"
+MARKED = f"Of the classes, {MARK} marks a difference whose interval holds no zero."
+CHANCE = "One in twenty such intervals misses the truth by chance; nothing here corrects for how many there are."
+_LEAST_P = 0.001
+
+
+def points(share: float | None) -> str:
+    """67.12."""
+    return NOTHING if share is None else f"{100 * share:.2f}"
+
+
+def signed(share: float | None, digits: int = 2) -> str:
+    """+3.12 or −0.50, the sign as long as the plus."""
+    return NOTHING if share is None else f"{100 * share:+.{digits}f}".replace("-", "−")
+
+
+def mean_and_std(found: Spread | None) -> str:
+    """67.12 ± 0.45; of one seed the value alone."""
+    if found is None:
+        return NOTHING
+    return points(found.mean) if found.std is None else f"{points(found.mean)} ± {points(found.std)}"
+
+
+def interval(difference: Difference) -> str:
+    """+1.20 … +5.03; empty where there is none."""
+    if difference.low is None or difference.high is None:
+        return ""
+    return f"{signed(difference.low)} … {signed(difference.high)}"
+
+
+def verdict(difference: Difference | None) -> str:
+    """+3.12 (+1.20 … +5.03), or that none is shown, and then the interval alone."""
+    if difference is None:
+        return NOTHING
+    if difference.seeds == 1:
+        return ONE_SEED
+    said = signed(difference.mean) if difference.shown else NOT_SHOWN
+    between = interval(difference)
+    return f"{said} ({between})" if between else said
+
+
+def probability(difference: Difference | None) -> str:
+    """The p of the paired test."""
+    if difference is None or difference.p is None:
+        return NOTHING
+    return f"< {_LEAST_P}" if difference.p < _LEAST_P else f"{difference.p:.3f}"
+
+
+def parameters(values: Parameters) -> str:
+    """optimizer.lr 0.002, losses.kd.weight 3."""
+    return ", ".join(f"{key} {value}" for key, value in values.items()) or "as in the config"
+
+
+def listed(names: list[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
