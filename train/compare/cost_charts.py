@@ -1,5 +1,7 @@
 """Accuracy against what it costs: latency of the students, time of the trainings (no torch)."""
 
+from typing import Any
+
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -79,8 +81,8 @@ def _draw_arm(axes: Axes, arm: ArmFindings, x: float, label: str, colour: str, m
     """Its mean over seeds, and a bar of one standard deviation to each side."""
     miou = arm.val.miou
     bar = None if miou.std is None else 100 * miou.std
-    look = {"color": colour, "markersize": 6, "linewidth": 0, "elinewidth": 1.4, "label": label or None}
-    axes.errorbar(x, 100 * miou.mean, bar, marker=marker, **look)
+    look: Any = {"color": colour, "marker": marker, "markersize": 6, "linewidth": 0, "elinewidth": 1.4}
+    axes.errorbar(x, 100 * miou.mean, bar, label=label or None, **look)
 
 
 def _look(arm: ArmFindings, found: StudentFindings) -> tuple[str, str]:

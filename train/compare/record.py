@@ -19,7 +19,7 @@ _SHARES = ("miou", "last_miou", "macc", "pixel_accuracy", "boundary_f", "tc", "f
 
 def record(findings: Findings) -> dict[str, Any]:
     """Everything but the confusion matrices."""
-    values = plain(findings.results)
+    values: dict[str, Any] = plain(findings.results)
     arms = [arm for found in findings.students for arm in found.arms]
     found = {(arm.arm.student, arm.method): _found(arm) for arm in arms}
     values["arms"] = [{**arm, "found": found.get((arm["student"], arm["method"]))} for arm in values["arms"]]

@@ -10,9 +10,9 @@ ONE_SEED = "one seed: nothing shown"
 
 EXPLAINED = (
     "Scores are in points of a hundred, mean ± standard deviation over seeds. Best: of the checkpoint that was best on "
-    "val; last: of the network after its last step. In brackets stands the 95 % interval of a difference, over seeds and "
-    "images; where it holds zero, no difference is shown. p is that of the paired t-test over seeds, the training time "
-    "a median."
+    "val; last: of the network after its last step. In brackets stands the 95 % interval of a difference, over seeds "
+    "and images; where it holds zero, no difference is shown. p is that of the paired t-test over seeds, the training "
+    "time a median."
 )
 MARK = "*"
 MARKED = f"Of the classes, {MARK} marks a difference whose interval holds no zero."
