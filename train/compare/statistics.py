@@ -172,7 +172,8 @@ def _differences(
     draws = [compared(weights).mean(axis=1) for weights in _draws(images, block, resamples, random)]
     # Each quantile of T once instead of chance ones: less noise, and just the t interval where images do not matter.
     t = random.permutation(stats.t.ppf((np.arange(resamples) + 0.5) / resamples, n - 1)) if n > 1 else None
-    return [_difference(own, drawn, t, level) for own, drawn in zip(by_seed.T, np.concatenate(draws).T, strict=True)]
+    stretched = _stretch(images / block, level) * np.concatenate(draws)
+    return [_difference(own, drawn, t, level) for own, drawn in zip(by_seed.T, stretched.T, strict=True)]
 
 
 def _paired(ours: Sequence[RunScores], baseline: Sequence[RunScores]) -> _Counts:
