@@ -1,5 +1,7 @@
 """Walk through the clips of a dataset, so that each frame is read and predicted once, and pairs of them are scored."""
 
+from collections.abc import Iterable, Iterator
+
 from train.data.dataset import Clips, Dataset, FramePlace, Sample, has_frame
 from train.data.flow.pair import FramePair
 from train.data.flow.provider import open_provider
@@ -62,3 +64,10 @@ class TemporalEvaluation:
         frames_per_s = self._walk.clips.frames_per_s(place.clip)
         flow = self._provider(FramePair(before.sample.image, now.sample.image, before.sample.name, start, gap))
         self.consistency.add(before.ids, now.ids, flow, gap / frames_per_s if frames_per_s else None)
+
+    def through(self, seen: Iterable[Prediction]) -> Iterator[Prediction]:
+        """Score the walk's predictions, all in order, and pass on those of the dataset's samples."""
+        for place, prediction in zip(self._walk.places, seen, strict=True):
+            self.add(place, prediction)
+            if self._walk.is_sample(place):
+                yield prediction

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.table import Table
 
+from train.boundary_score import BoundaryScore, BoundaryScores
 from train.checkpoint import check_classes, load_run
 from train.clip_walk import ClipWalk, TemporalEvaluation
 from train.command import command
@@ -51,6 +52,11 @@ class EvaluateConfig(BaseModel):
         description="also score over time, for splits of clips: temporal consistency (TC) between frames "
         "data.neighbour.gap apart, and label flips per second where nothing moves",
     )
+    boundary: bool = Field(
+        False,
+        description="also score boundaries by their F-score: right are those nearer to the label's than 0.0075 of the "
+        "image's diagonal",
+    )
     teacher: bool = Field(
         False, description="score the teacher of the run instead; RUN may then be the config file of a training"
     )
@@ -62,13 +68,15 @@ def main() -> None:
     device = choose_device(config.device)
     network, dataset, data, origin = _teacher(run, config, device) if config.teacher else _trained(run, config, device)
     out = config.out or run / ("evaluation_of_teacher" if config.teacher else "evaluation")
-    scored = _score(network, dataset, data, config.temporal, out, config.pictures)
+    scored = _score(network, dataset, data, config, out)
     size = None if is_opaque(network) else cost(network, data.size)
     Console().print(_table(dataset, scored, size))
     record = {"run": str(run), **origin, "dataset": dataset.name}
     record |= {"images": len(dataset), "size": list(data.size), **(asdict(size) if size else {})}
     if scored.images is not None:
         record |= asdict(scored.images)
+    if scored.boundaries is not None:
+        record |= asdict(scored.boundaries)
     if scored.clips is not None:
         record["temporal"] = {**asdict(scored.clips), "gap": data.neighbour.gap, "flow": scored.flow}
     with atomic_path(out / "scores.json") as path:
@@ -138,6 +146,8 @@ def _dataset_config(own: DataConfig, config: EvaluateConfig) -> DataConfig:
 class _Scored(NamedTuple):
     images: Scores | None
     """None: no image has a label."""
+    boundaries: BoundaryScores | None
+    """None: no image has a label, or not asked for."""
     clips: TemporalScores | None
     """None: not asked for."""
     flow: str | None
@@ -145,28 +155,25 @@ class _Scored(NamedTuple):
 
 
 def _score(
-    network: SegmentationNetwork, dataset: Dataset, data: DataConfig, temporal: bool, out: Path, pictures: int
+    network: SegmentationNetwork, dataset: Dataset, data: DataConfig, config: EvaluateConfig, out: Path
 ) -> _Scored:
-    if not (dataset.labelled or temporal):
+    if not (dataset.labelled or config.temporal):
         raise UserError(f"{dataset.name}: no labels to score against: add masks, or --temporal for scores over time")
-    matrix = ConfusionMatrix(len(dataset.classes))
-    every = max(1, len(dataset) // pictures) if pictures else len(dataset) + 1
-    walk = ClipWalk(dataset, data.neighbour.gap) if temporal else None
+    matrix, boundaries = ConfusionMatrix(len(dataset.classes)), BoundaryScore(len(dataset.classes))
+    every = max(1, len(dataset) // config.pictures) if config.pictures else len(dataset) + 1
+    walk = ClipWalk(dataset, data.neighbour.gap) if config.temporal else None
     over_time = TemporalEvaluation(walk, data.neighbour, len(dataset.classes)) if walk else None
     out.mkdir(parents=True, exist_ok=True)
-    samples = 0
-    seen = predictions(network, walk or dataset, data.size)
-    for number, prediction in enumerate(progress(seen, "evaluate", len(walk or dataset))):
-        if walk and over_time:
-            over_time.add(walk.places[number], prediction)
-            if not walk.is_sample(walk.places[number]):
-                continue
-        samples += 1
+    seen = progress(predictions(network, walk or dataset, data.size), "evaluate", len(walk or dataset))
+    for number, prediction in enumerate(over_time.through(seen) if over_time else seen, start=1):
         matrix.add(prediction.sample.label, prediction.ids)
-        if samples % every == 0 and samples // every <= pictures:
+        if config.boundary:
+            boundaries.add(prediction.sample.label, prediction.ids)
+        if number % every == 0 and number // every <= config.pictures:
             _save_picture(prediction, dataset, out)
     return _Scored(
         images=scores(matrix, dataset.classes) if dataset.labelled else None,
+        boundaries=boundaries.scores(dataset.classes) if dataset.labelled and config.boundary else None,
         clips=over_time.consistency.scores(dataset.classes) if over_time else None,
         flow=choose_provider(data.neighbour, walk.clips) if walk else None,
     )
@@ -190,6 +197,9 @@ def _table(dataset: Dataset, scored: _Scored, size: Cost | None) -> Table:
             table.add_row(name, f"{value:.4f}")
         for name, iou in result.class_iou.items():
             table.add_row(f"IoU {name}", "absent" if iou is None else f"{iou:.4f}")
+    if scored.boundaries is not None:
+        f_score = scored.boundaries.boundary_f
+        table.add_row("boundary F-score", "absent" if f_score is None else f"{f_score:.4f}")
     if scored.clips is not None:
         flips = scored.clips.flips_per_s
         table.add_row(f"TC, {scored.clips.pairs} pairs, flow: {scored.flow}", f"{scored.clips.tc:.4f}")

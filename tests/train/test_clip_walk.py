@@ -30,6 +30,16 @@ def test_frames_between_samples_are_walked_but_are_no_samples() -> None:
     assert [place.frame for place in walk.places if place.clip == 1 and walk.is_sample(place)] == [0, 16, 32, 48]
 
 
+def test_all_is_scored_over_time_and_samples_alone_are_passed_on() -> None:
+    dataset = StreetFrames(STREETS, "val")
+    walk = ClipWalk(dataset, 1)
+    over_time = TemporalEvaluation(walk, NeighbourSpec(), len(dataset.classes))
+    samples = [walk[number] for number in range(len(walk))]
+    passed = [seen.sample.name for seen in over_time.through(Prediction(sample, sample.label) for sample in samples)]
+    assert passed == [dataset[index].name for index in range(len(dataset))]
+    assert over_time.consistency.scores(dataset.classes).pairs == 8
+
+
 @pytest.mark.parametrize("gap", [1, 3, 16])
 def test_labels_as_predictions_are_consistent_on_streets(gap: int) -> None:
     dataset = StreetFrames(STREETS, "val")

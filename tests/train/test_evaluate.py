@@ -1,6 +1,7 @@
 """``python -m train.evaluate`` as a user calls it."""
 
 import json
+import re
 from pathlib import Path
 
 from tests.conftest import Cli
@@ -16,6 +17,19 @@ def test_scores_of_still_images(cli: Cli, student_run: Path, tmp_path: Path) -> 
     assert "temporal" not in record
     assert f"{record['miou']:.4f}" in ended.out
     assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_boundaries_are_scored_on_demand_beside_the_same_scores(cli: Cli, student_run: Path, tmp_path: Path) -> None:
+    plain = cli(evaluate.main, [str(student_run), "--out", str(tmp_path / "plain")])
+    ended = cli(evaluate.main, [str(student_run), "--boundary", "--out", str(tmp_path / "boundary")])
+    assert (plain.code, ended.code) == (0, 0), ended.err
+    without, with_ = (json.loads((tmp_path / name / "scores.json").read_text()) for name in ("plain", "boundary"))
+    mean, of_classes = with_.pop("boundary_f"), with_.pop("class_boundary_f")
+    assert with_ == without
+    assert 0 < mean < 1
+    assert of_classes.keys() == without["class_iou"].keys()
+    assert re.search(rf"boundary F-score.* {mean:.4f}", ended.out)
+    assert "boundary" not in plain.out
 
 
 def test_scores_over_time_beside_the_same_scores_of_images(cli: Cli, student_run: Path, tmp_path: Path) -> None:
