@@ -5,9 +5,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import run_training
+from train.compare.arms import open_arms
+from train.compare.config import CompareConfig
+from train.settings import load_config
+from train.teachers.run import RunTeacher
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-FAMILIES = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir())
+COMPARISONS = CONFIGS / "compare"
+FAMILIES = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir() and folder != COMPARISONS)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -40,3 +45,15 @@ def test_a_teacher_and_every_student_of_it_train(family: str, camvid_root: Path,
         assert (run / "report.html").is_file()
         assert (run / "checkpoints" / "best").is_dir()
     assert configs
+
+
+@pytest.mark.parametrize("path", sorted(COMPARISONS.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_training_of_a_comparison_can_be(path: Path) -> None:
+    config = load_config(CompareConfig, "test", [str(path)])
+    arms = open_arms(config)
+    assert len(arms) == len(config.students) * len(config.methods)
+    for arm in arms:
+        assert len(arm.points) == config.tuning.trials
+        if arm.base.teacher is not None:
+            assert isinstance(arm.base.teacher, RunTeacher)
+            assert (CONFIGS / Path(arm.base.teacher.run).relative_to("runs")).with_suffix(".yaml").is_file()

@@ -1,6 +1,7 @@
 """A table of text, and how it is shown: in a document, in a terminal."""
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rich.table import Table as ConsoleTable
@@ -11,6 +12,7 @@ NOTHING = "–"
 
 # An underscore inside a word means nothing to Markdown.
 _MARKDOWN = re.compile(r"[\\`*~\[<&|$]|(?<!\w)_|_(?!\w)")
+_NUMBER = re.compile(r"[-+−<]? ?\d")
 
 
 class Table(NamedTuple):
@@ -27,8 +29,20 @@ def markdown(table: Table, level: int = 2) -> str:
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(map(escaped, cells)) + " |"
 
-    rule = "|" + "---|" + "---:|" * (len(table.head) - 1)
-    return "\n".join([f"{'#' * level} {escaped(table.title)}", "", line(table.head), rule, *map(line, table.rows), ""])
+    rule = "".join("---:|" if numeric(cells) else "---|" for _, *cells in zip(table.head, *table.rows, strict=True))
+    return "\n".join(
+        [f"{'#' * level} {escaped(table.title)}", "", line(table.head), f"|{rule}", *map(line, table.rows), ""]
+    )
+
+
+def filled(tables: Iterable[Table]) -> list[Table]:
+    """Those that have something to show."""
+    return [table for table in tables if table.rows and len(table.head) > 1]
+
+
+def numeric(cells: Sequence[str]) -> bool:
+    """Whether a column is one of numbers, which stand to the right: some may be missing, or have words beside them."""
+    return any(_NUMBER.match(cell) for cell in cells)
 
 
 def escaped(text: str) -> str:

@@ -10,6 +10,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from train.data.palette import Colour
+from train.table import numeric
 
 _STYLE = """
 :root { --ink: #202124; --soft: #5f6368; --line: #e3e5e8; --paper: #fff; --ground: #f6f7f9; }
@@ -50,12 +51,13 @@ table { border-collapse: collapse; width: 100%; }
 td { padding: 5px 12px 5px 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 td:first-child { color: var(--soft); white-space: nowrap; }
 tr:first-child td { border-top: 0; }
-.grid th { font-weight: 600; text-align: right; padding: 0 12px 5px 0; vertical-align: bottom; }
-.grid td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.grid td:first-child, .grid th:first-child { text-align: left; }
+.grid th { font-weight: 600; text-align: left; padding: 0 12px 5px 0; vertical-align: bottom; }
+.grid td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.grid .number { text-align: right; }
 .grid tr:nth-child(2) td { border-top: 1px solid var(--line); }
 summary { cursor: pointer; font-size: 18px; font-weight: 700; }
 .colours { margin-bottom: 16px; } .colours summary { font-size: 14px; font-weight: 600; margin-bottom: 6px; }
+ul { margin: 0 0 14px; padding-left: 20px; } li { margin-bottom: 6px; }
 pre { margin: 14px 0 0; overflow-x: auto; font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 @media (max-width: 640px) {
   main { padding: 20px 12px 32px; } section { padding: 16px 14px; }
@@ -116,6 +118,11 @@ class WebPage:
 def paragraph(text: str) -> str:
     """A line of explanation."""
     return f"<p>{escape(text)}</p>"
+
+
+def bullets(texts: Iterable[str]) -> str:
+    """A list of sentences."""
+    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
 
 
 def preformatted(text: str) -> str:
@@ -181,9 +188,14 @@ def table(rows: Mapping[str, object]) -> str:
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with a title over each column; the first column names the rows. It scrolls sideways on a phone."""
-    titles = "".join(f"<th>{escape(title)}</th>" for title in head)
-    lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+    """A table with a title over each column; numbers stand to the right. It scrolls sideways on a phone."""
+    cells = [list(row) for row in rows]
+    places = ["number" if numeric(column) else "words" for _, *column in zip(head, *cells, strict=True)]
+    titles = "".join(f'<th class="{place}">{escape(title)}</th>' for place, title in zip(places, head, strict=True))
+    lines = (
+        "".join(f'<td class="{place}">{escape(cell)}</td>' for place, cell in zip(places, row, strict=True))
+        for row in cells
+    )
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f'<div class="scroll"><table class="grid"><tr>{titles}</tr>{body}</table></div>'
 

@@ -1,4 +1,4 @@
-"""``python -m train.compare CONFIG.yaml [--key value ...]``: which method helps a student, by how much, at what cost."""
+"""``python -m train.compare CONFIG.yaml [--key value ...]``: which methods help a student, and what they cost."""
 
 import sys
 import time

@@ -69,7 +69,7 @@ class _Found:
 
 
 def _arm(found: _Found, test_split: str) -> Arm:
-    arm, finished = found.arm, [job for job in found.finals if job.done]
+    arm, finished = found.arm, [job for job in found.finals if job.done and job.failure is None]
     is_control = arm.kind == "longer"
     return Arm(
         student=arm.student,
@@ -109,6 +109,8 @@ def _dimensions(config: CompareConfig) -> list[Dimension]:
 
 def _unfinished(arm: Arm, plan: Plan) -> str:
     where = f"{arm.student} by {arm.method}"
+    failed = sum(not trial.miou for trial in arm.trials)
+    trials = f" Of its trials {failed} failed: their losses were no longer finite." if failed else ""
     if not arm.runs:
-        return f"{where} is not trained yet."
-    return f"{where}: {len(arm.runs)} of {len(plan.seeds)} seeds are trained."
+        return f"{where} has no run that ended well.{trials}"
+    return f"{where}: {len(arm.runs)} of {len(plan.seeds)} seeds are there.{trials}"

@@ -5,11 +5,13 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from train.chart_style import COLOURS, FAINT, INK, SOFT, STYLE, literal, png
 from train.compare.findings import ArmFindings, Findings, StudentFindings
 from train.compare.side_labels import LINE_INCHES, Point, name_points
 
+_LOOKS = ("teacher", "best method", "other arms", "baseline, tuned")
 _AXES_SHARE = 0.78
 """Of the figure's height, about: the rest is title and labels."""
 
@@ -25,26 +27,33 @@ def student_chart(findings: Findings) -> bytes:
             assert x is not None
             _draw_student(axes, found, x)
         _draw_teacher(axes, findings)
-        axes.set_xlim(left=0)
-        axes.margins(x=0.15, y=0.12)
+        axes.margins(y=0.14)
+        axes.set_xlim(0, 1.15 * axes.dataLim.x1)
         axes.set_xlabel("latency of the bundle, ms" if timed else "MACs of an image, millions")
         axes.set_title("mIoU over latency" if timed else "mIoU over MACs")
-        handles, titles = axes.get_legend_handles_labels()
-        unique = dict(zip(titles, handles, strict=True))
-        axes.legend(unique.values(), unique.keys(), loc="lower right")
+        _draw_legend(axes)
         return png(figure)
 
 
 def _draw_student(axes: Axes, found: StudentFindings, x: float) -> None:
     baseline, best = found.baseline, found.best
     others = [100 * arm.val.miou.mean for arm in found.arms if arm is not baseline and arm is not best]
-    axes.plot([x] * len(others), others, "_", color=FAINT, markersize=9, label="other methods")
+    axes.plot([x] * len(others), others, "_", color=FAINT, markersize=9, label="other arms")
     if best is not baseline:
         _draw_arm(axes, best, x, "best method", COLOURS[0], "o")
     _draw_arm(axes, baseline, x, "baseline, tuned", INK, "D")
     top = 100 * max(arm.val.miou.mean + (arm.val.miou.std or 0) for arm in found.arms)
     name = literal(f"{found.student.name}\n{best.method}")
-    axes.annotate(name, (x, top), (0, 5), textcoords="offset points", ha="center", fontsize=8.5, color=INK)
+    halo = [withStroke(linewidth=3, foreground="white")]
+    look: Any = {"ha": "center", "fontsize": 8.5, "color": INK, "path_effects": halo}
+    axes.annotate(name, (x, top), (0, 6), textcoords="offset points", **look)
+
+
+def _draw_legend(axes: Axes) -> None:
+    """Each look once, the best first."""
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    names = [name for name in _LOOKS if name in handles]
+    axes.legend([handles[name] for name in names], names, loc="lower right")
 
 
 def _draw_teacher(axes: Axes, findings: Findings) -> None:

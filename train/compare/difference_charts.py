@@ -5,7 +5,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from train.chart_style import COLOURS, FAINT, INK, SOFT, STYLE, literal, png
+from train.chart_style import COLOURS, INK, SOFT, STYLE, literal, png
 from train.compare.findings import ArmFindings, StudentFindings
 from train.compare.statistics import Difference
 from train.compare.wording import signed
@@ -78,7 +78,7 @@ def class_chart(found: StudentFindings) -> bytes | None:
 def _print_cell(axes: Axes, row: int, column: int, difference: Difference | None, reach: float) -> None:
     if difference is None:
         return
-    colour = INK if difference.shown else FAINT
+    colour = INK if difference.shown else SOFT
     if difference.shown and abs(100 * difference.mean) > 0.75 * reach:
         colour = "white"
     weight = "bold" if difference.shown else "normal"

@@ -46,11 +46,6 @@ class ArmFindings:
         """Its name."""
         return self.arm.method
 
-    @property
-    def is_of_one_seed(self) -> bool:
-        """Nothing follows for the next seed."""
-        return len(self.arm.runs) == 1
-
 
 @dataclass(frozen=True)
 class StudentFindings:

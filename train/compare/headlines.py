@@ -1,39 +1,41 @@
 """What a comparison has found, in sentences."""
 
 from train.compare.findings import ArmFindings, StudentFindings
-from train.compare.wording import interval, listed, mean_and_std, signed
+from train.compare.wording import listed, points
 
 
 def headline(found: StudentFindings) -> list[str]:
     """Which methods beat the tuned baseline of a student, by how much, at what cost, and which show no difference."""
-    base = found.baseline
-    start = f"{found.student.name}: the tuned baseline has a mIoU of {mean_and_std(base.val.miou)}"
+    name, base = found.student.name, found.baseline
+    whose = f"the tuned baseline, whose mIoU is {points(base.val.miou.mean)}"
     if not found.methods:
-        return [f"{start}; there is no method to compare it with."]
-    if all(arm.is_of_one_seed for arm in found.methods):
-        return [f"{start}. With one seed nothing is shown: the next one may turn the order round."]
+        return [f"{name}: there is no method to compare with {whose}."]
+    if all(len(arm.arm.runs) == 1 for arm in found.methods):
+        return [f"{name}: one seed, so that nothing is shown against {whose}: another seed may turn the order round."]
     better = _shown(found, base, above=True)
-    count = f"{len(better)} of {len(found.methods)} methods" if better else "none of the methods"
-    beats = "beats" if len(better) <= 1 else "beat"
-    sentences = [f"{start}; {count} {beats} it.", *_gains(better, base), *_rest(found)]
-    return [*sentences, *_also(found, found.longer, better), *_also(found, found.plain, better)]
+    if better:
+        beat = "method beats" if len(better) == len(found.methods) == 1 else "methods beat"
+        first = f"{name}: {len(better)} of {len(found.methods)} {beat} {whose}: {_gains(better, base)}."
+    else:
+        first = f"{name}: no method is shown to beat {whose}."
+    return [
+        first,
+        *_rest(found),
+        *_longer(found),
+        *_also(found, found.longer, better),
+        *_also(found, found.plain, better),
+    ]
 
 
-def _gains(better: list[ArmFindings], base: ArmFindings) -> list[str]:
-    """The greatest gain first."""
-    ordered = sorted(better, key=lambda arm: -arm.val.against[base.method].mean)
-    return [f"{_gain(arm, base)}{_cost(arm, base)}." for arm in ordered]
-
-
-def _gain(arm: ArmFindings, other: ArmFindings) -> str:
-    difference = arm.val.against[other.method]
-    return f"{arm.method} {signed(difference.mean)} points ({interval(difference)})"
-
-
-def _cost(arm: ArmFindings, base: ArmFindings) -> str:
-    if not arm.seconds or not base.seconds:
-        return ""
-    return f" for {arm.seconds / base.seconds:.1f} times its training time"
+def _gains(better: list[ArmFindings], base: ArmFindings) -> str:
+    """How much, and at what cost; only the first says of what."""
+    gains = []
+    for arm in better:
+        said = f"{arm.method} by {points(arm.val.against[base.method].mean)}{'' if gains else ' points'}"
+        if arm.seconds and base.seconds:
+            said += f" in {arm.seconds / base.seconds:.1f} times{'' if gains else ' its training time'}"
+        gains.append(said)
+    return listed(gains)
 
 
 def _rest(found: StudentFindings) -> list[str]:
@@ -41,21 +43,36 @@ def _rest(found: StudentFindings) -> list[str]:
     base = found.baseline
     below = _shown(found, base, above=False)
     known = [*below, *_shown(found, base, above=True)]
+    losses = [f"{arm.method} by {points(-arm.val.against[base.method].mean)} points" for arm in below]
+    said = [f"Worse than it: {listed(losses)}."] if below else []
     unknown = [arm.method for arm in found.methods if arm not in known]
-    said = [f"Worse than it: {listed([_gain(arm, base) for arm in below])}."] if below else []
     return said + ([f"No difference shown: {listed(unknown)}."] if unknown else [])
+
+
+def _longer(found: StudentFindings) -> list[str]:
+    """What time alone does."""
+    longer = found.longer
+    difference = longer.val.against.get(found.baseline.method) if longer else None
+    if longer is None or difference is None:
+        return []
+    times = f"Trained with {longer.arm.steps / found.baseline.arm.steps:.1f} times the steps, the baseline itself"
+    if not difference.shown:
+        return [f"{times} shows no difference."]
+    return [f"{times} {'gains' if difference.mean > 0 else 'loses'} {points(abs(difference.mean))} points."]
 
 
 def _also(found: StudentFindings, other: ArmFindings | None, better: list[ArmFindings]) -> list[str]:
     """Which of the better methods are above another arm, too."""
-    if other is None or not any(other.method in arm.val.against for arm in better):
+    asked = [arm for arm in better if other and other.method in arm.val.against]
+    if other is None or not asked:
         return []
+    above = [arm.method for arm in _shown(found, other, above=True) if arm in asked]
     name = "the baseline trained longer" if other is found.longer else other.method
-    above = [_gain(arm, other) for arm in better if arm in _shown(found, other, above=True)]
-    return [f"Above {name} as well: {listed(above) if above else 'none is shown to be'}."]
+    return [f"Shown to beat {name} as well: {listed(above) or 'none of these'}."]
 
 
 def _shown(found: StudentFindings, other: ArmFindings, above: bool) -> list[ArmFindings]:
-    """Methods that are above another arm, or below it, for all the interval says."""
-    compared = [(arm, arm.val.against.get(other.method)) for arm in found.methods]
-    return [arm for arm, one in compared if one is not None and one.shown and (one.mean > 0) == above]
+    """Methods that are above another arm, or below it, for all the interval says; the farthest first."""
+    compared = [(arm, arm.val.against[other.method]) for arm in found.methods if other.method in arm.val.against]
+    shown = [(arm, one.mean) for arm, one in compared if one.shown and (one.mean > 0) == above]
+    return [arm for arm, _ in sorted(shown, key=lambda pair: -abs(pair[1]))]

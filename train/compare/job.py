@@ -22,8 +22,6 @@ class Job:
     config: RunConfig
     until: int
     """The step it is scored after: the last, or one before."""
-    may_fail: bool = False
-    """Whether the comparison goes on without it, when its numbers are no longer finite."""
 
     @property
     def root(self) -> Path:
@@ -56,7 +54,7 @@ class Job:
         return {step: value for step, value in scores if step <= self.until}
 
     def work(self) -> bool:
-        """Train, unless another process does; False: one does.
+        """Train, unless another process does; False: one does. Numbers that are no longer finite are a `failure`.
 
         Raises:
             UserError: something is wrong with the config, the data or the teacher.
@@ -71,8 +69,6 @@ class Job:
     def _train(self) -> None:
         try:
             train(self.config, self.until, report=False)
-        except NotFiniteError as error:
-            if not self.may_fail:
-                raise
+        except NotFiniteError as error:  # what its values lead to: a result like any other
             with atomic_path(self.root / _FAILURE) as path:
                 path.write_text(f"{error}\n", encoding="utf-8")

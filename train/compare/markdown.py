@@ -5,7 +5,7 @@ from train.compare.headlines import headline
 from train.compare.record_tables import record_tables, runs
 from train.compare.tables import main_tables
 from train.compare.wording import CHANCE, EXPLAINED, MARKED
-from train.table import Table, escaped, markdown
+from train.table import Table, escaped, filled, markdown
 
 
 def whole(findings: Findings) -> str:
@@ -29,10 +29,9 @@ def _beginning(findings: Findings, level: int) -> str:
         f"{'#' * level} {escaped(results.name)}",
         _code(results.command),
         escaped(f"On {of}. {EXPLAINED} {MARKED} {CHANCE}"),
-        *(escaped(" ".join(headline(found))) for found in findings.students),
+        *(_bullets(headline(found)) for found in findings.students),
+        *([_bullets(["What is not shown:", *results.notes])] if results.notes else []),
     ]
-    if results.notes:
-        paragraphs += ["What is not shown:", "\n".join(f"- {escaped(note)}" for note in results.notes)]
     return "\n\n".join(paragraphs) + "\n"
 
 
@@ -41,5 +40,11 @@ def _code(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
+def _bullets(sentences: list[str]) -> str:
+    """The first one is what the others are about."""
+    first, *others = map(escaped, sentences)
+    return "\n".join([first, *([""] if others else []), *(f"- {sentence}" for sentence in others)])
+
+
 def _tables(tables: list[Table], level: int) -> list[str]:
-    return [markdown(table, level) for table in tables if table.rows]
+    return [markdown(table, level) for table in filled(tables)]

@@ -84,8 +84,8 @@ def _fitting(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[P
         if seconds <= budget:
             return replace(whole, trials=trials, seeds=whole.seeds[:seeds], seconds=round(seconds))
     raise UserError(
-        f"--budget {config.budget}: one trial and one seed of {len(arms)} arms take {duration(seconds)} here: give more, "
-        "fewer methods, or fewer --recipe.loop.steps"
+        f"--budget {config.budget}: one trial and one seed of {len(arms)} arms take {duration(seconds)} here: give "
+        "more, fewer methods, or fewer --recipe.loop.steps"
     )
 
 

@@ -37,7 +37,7 @@ class ArmSchedule:
         """A trial up to a step."""
         parameters = self.arm.points[point]
         config = self.arm.training(f"trial-{point:02d}", self.arm.comparison.tuning.seed, parameters)
-        return Job(config, until, may_fail=point > 0)
+        return Job(config, until)
 
     def survivors(self) -> list[int] | None:
         """The points that go on after the ranking; None: it cannot be made yet."""
@@ -58,12 +58,10 @@ class ArmSchedule:
         return [self._record(point, point in kept) for point in range(self.plan.trials)]
 
     def best(self) -> Parameters | None:
-        """What the final runs are trained with; None: the tuning goes on."""
-        records = self.trials()
-        if records is None:
-            return None
-        whole = [record for record in records if record.miou and not record.stopped]
-        return max(whole, key=lambda record: max(record.miou.values())).parameters
+        """What the final runs are trained with; None: the tuning goes on, or no trial has succeeded."""
+        whole = [record for record in self.trials() or [] if record.miou and not record.stopped]
+        best = max(whole, key=lambda record: max(record.miou.values()), default=None)
+        return None if best is None else best.parameters
 
     def finals(self) -> list[Job]:
         """The runs that are compared, by seed; none: it is not known yet with which values."""
@@ -133,7 +131,9 @@ class Schedule:
     def _count(self) -> tuple[int, int]:
         done = total = 0
         for schedule in self.arms:
-            jobs = [schedule.trial(point, schedule.rank_after) for point in range(self._plan.trials)] + schedule.finals()
+            jobs = [
+                schedule.trial(point, schedule.rank_after) for point in range(self._plan.trials)
+            ] + schedule.finals()
             if schedule.arm.kind == "baseline":
                 jobs += self.control(schedule)
             done += sum(job.done for job in jobs)
@@ -154,12 +154,11 @@ class Schedule:
         wanted = baseline.arm.comparison.longer
         if wanted is not None:
             return wanted
-        seconds = [_seconds(arm) for arm in self.arms if arm.arm.student == baseline.arm.student]
-        known = [value for value in seconds if value is not None]
-        own = _seconds(baseline)
-        if own is None or len(known) < len(seconds):
+        arms = [arm for arm in self.arms if arm.arm.student == baseline.arm.student]
+        if any(arm.open() for arm in arms):
             return None
-        return max(known) / own
+        seconds, own = [_seconds(arm) for arm in arms], _seconds(baseline)
+        return max(value for value in seconds if value is not None) / own if own else None
 
 
 def _seconds(arm: ArmSchedule) -> float | None:
@@ -167,6 +166,6 @@ def _seconds(arm: ArmSchedule) -> float | None:
     finals = arm.finals()
     if not finals or not all(job.done for job in finals):
         return None
-    seconds = [job.history.spent("seconds") for job in finals]
+    seconds = [job.history.spent("seconds") for job in finals if job.failure is None]
     known = [value for value in seconds if value is not None]
-    return statistics.median(known) if len(known) == len(seconds) else None
+    return statistics.median(known) if known and len(known) == len(seconds) else None

@@ -3,41 +3,49 @@
 from collections.abc import Callable
 
 from train.compare.findings import ArmFindings, Findings, Scored, StudentFindings
-from train.compare.wording import MARK, mean_and_std, points, probability, signed, verdict
+from train.compare.statistics import Difference
+from train.compare.wording import MARK, listed, mean, mean_and_std, points, probability, signed, verdict
 from train.quantities import duration, energy, with_prefix
 from train.table import NOTHING, Table
 
 
 def scores(found: StudentFindings) -> Table:
-    """mIoU of each arm, what it gains on others, and how long it trains."""
-    references = found.references
-    compared = [title for name in references for title in (f"to {name}", "p")]
-    head = ["method", "mIoU, best", "mIoU, last", *compared, "training", "steps"]
-    rows = []
-    for arm in found.arms:
-        val = arm.val
-        differences = [val.against.get(name) for name in references]
-        deltas = [cell for one in differences for cell in (verdict(one), probability(one))]
-        cost = [_or_nothing(arm.seconds, duration), str(arm.arm.steps)]
-        rows.append([arm.method, mean_and_std(val.miou), mean_and_std(val.last_miou), *deltas, *cost])
-    return Table(f"{found.student.name}: mIoU on val", head, rows)
+    """Each arm: mIoU, what it gains on the tuned baseline, other scores, and what its training takes."""
+    baseline = found.baseline.method
+    columns: dict[str, Callable[[ArmFindings], str]] = {
+        "mIoU, best": lambda arm: mean_and_std(arm.val.miou),
+        "mIoU, last": lambda arm: mean_and_std(arm.val.last_miou),
+        f"to {baseline}": _against(baseline, verdict),
+        "p": _against(baseline, probability),
+        "mAcc": lambda arm: mean(arm.val.macc),
+        "boundary F": lambda arm: mean(arm.val.boundary_f),
+        "TC": lambda arm: mean(arm.val.tc),
+        "training": lambda arm: _or_nothing(arm.seconds, duration),
+        "steps": lambda arm: str(arm.arm.steps),
+        "energy, processors": lambda arm: _or_nothing(arm.cpu_joules, energy),
+        "energy, GPUs": lambda arm: _or_nothing(arm.gpu_joules, energy),
+    }
+    return _filled(f"{found.student.name}: scores on val, and cost", columns, found.arms)
+
+
+def among_methods(found: StudentFindings) -> Table:
+    """mIoU of each method less that of other arms than the tuned baseline; no columns: there are none."""
+    columns = {}
+    for name in found.references[1:]:
+        columns |= {f"to {name}": _against(name, verdict), f"p, to {name}": _against(name, probability)}
+    return _filled(f"{found.student.name}: mIoU against {listed(found.references[1:])}", columns, found.methods)
 
 
 def other_scores(found: StudentFindings) -> Table:
-    """What else was measured of each arm; a column that nobody has is left out."""
+    """What else was measured of each arm, with its spread over seeds."""
     columns: dict[str, Callable[[ArmFindings], str]] = {
         "mAcc": lambda arm: mean_and_std(arm.val.macc),
         "pixel accuracy": lambda arm: mean_and_std(arm.val.pixel_accuracy),
         "boundary F": lambda arm: mean_and_std(arm.val.boundary_f),
         "TC": lambda arm: mean_and_std(arm.val.tc),
         "label flips /s": lambda arm: _flips(arm.val),
-        "energy, processors": lambda arm: _or_nothing(arm.cpu_joules, energy),
-        "energy, GPUs": lambda arm: _or_nothing(arm.gpu_joules, energy),
     }
-    filled = {title: [cell(arm) for arm in found.arms] for title, cell in columns.items()}
-    there = {title: cells for title, cells in filled.items() if set(cells) != {NOTHING}}
-    rows = [[arm.method, *cells] for arm, *cells in zip(found.arms, *there.values(), strict=True)]
-    return Table(f"{found.student.name}: other scores and energy", ["method", *there], rows)
+    return _filled(f"{found.student.name}: other scores on val", columns, found.arms)
 
 
 def classes(found: StudentFindings) -> Table:
@@ -80,21 +88,32 @@ def main_tables(findings: Findings) -> list[Table]:
     """Those that a document holds."""
     tables = [students(findings)]
     for found in findings.students:
-        tables += [scores(found), other_scores(found), classes(found)]
+        tables += [scores(found), among_methods(found), other_scores(found), classes(found)]
     return tables + tests(findings)
 
 
 def _test(found: StudentFindings) -> Table:
     baseline = found.baseline.method
-    head = ["method", "mIoU, best on val", "mIoU, last", f"to {baseline}", "p", "mAcc", "boundary F"]
+    tested = [(arm, arm.test) for arm in found.arms if arm.test]
     rows = []
-    for arm in (arm for arm in found.arms if arm.test):
-        test = arm.test
-        assert test is not None
+    for arm, test in tested:
         difference = test.against.get(baseline)
         cells = [mean_and_std(test.miou), mean_and_std(test.last_miou), verdict(difference), probability(difference)]
         rows.append([arm.method, *cells, mean_and_std(test.macc), mean_and_std(test.boundary_f)])
+    head = ["method", "mIoU, best on val", "mIoU, last", f"to {baseline}", "p", "mAcc", "boundary F"]
     return Table(f"{found.student.name}: the test split, scored once", head, rows)
+
+
+def _filled(title: str, columns: dict[str, Callable[[ArmFindings], str]], arms: list[ArmFindings]) -> Table:
+    """A row an arm; a column that none has anything in is left out."""
+    cells = {name: [cell(arm) for arm in arms] for name, cell in columns.items()}
+    there = {name: column for name, column in cells.items() if set(column) != {NOTHING}}
+    rows = [[arm.method, *own] for arm, *own in zip(arms, *there.values(), strict=True)]
+    return Table(title, ["method", *there], rows)
+
+
+def _against(name: str, shown: Callable[[Difference | None], str]) -> Callable[[ArmFindings], str]:
+    return lambda arm: shown(arm.val.against.get(name))
 
 
 def _flips(scored: Scored) -> str:

@@ -16,6 +16,7 @@ EXPLAINED = (
 )
 MARK = "*"
 MARKED = f"Of the classes, {MARK} marks a difference whose interval holds no zero."
+COLOURED = "Coloured are the differences whose interval holds no zero; of the others nothing is shown."
 CHANCE = "One in twenty such intervals misses the truth by chance; nothing here corrects for how many there are."
 _LEAST_P = 0.001
 
@@ -28,6 +29,11 @@ def points(share: float | None) -> str:
 def signed(share: float | None, digits: int = 2) -> str:
     """+3.12 or −0.50, the sign as long as the plus."""
     return NOTHING if share is None else f"{100 * share:+.{digits}f}".replace("-", "−")
+
+
+def mean(found: Spread | None) -> str:
+    """67.12."""
+    return points(found.mean if found else None)
 
 
 def mean_and_std(found: Spread | None) -> str:

@@ -1,0 +1,101 @@
+import fcntl
+import math
+import shutil
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from tests.train.compare.tiny import LR, tiny_config
+from train.compare.arms import open_arms
+from train.compare.config import CompareConfig
+from train.compare.plan import make_plan
+from train.compare.schedule import Schedule
+from train.compare.study import STORAGE
+from train.compare.worker import work
+from train.run_directory import RunDirectory
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def opened(config: CompareConfig) -> Schedule:
+    arms = open_arms(config)
+    return Schedule(arms, make_plan(config, arms))
+
+
+def studied(config: CompareConfig, name: str) -> list[optuna.trial.FrozenTrial]:
+    storage = JournalStorage(JournalFileBackend(str(config.root / STORAGE)))
+    return optuna.load_study(study_name=f"{config.name}/{name}", storage=storage).get_trials()
+
+
+ALONE = {"methods": {"baseline": {}}}
+
+
+def test_the_better_half_goes_on_and_the_best_is_trained_with_each_seed(tmp_path: Path) -> None:
+    tuning = {"trials": 3, "search": {"optimizer.lr": LR}, "stopping": {"after": 0.5, "keep": 0.34}}
+    config = tiny_config(tmp_path, **ALONE, tuning=tuning)
+    assert work(opened(config), math.inf)
+    (arm,) = opened(config).arms
+    trials = arm.trials()
+    assert trials is not None
+    assert sorted(map(len, (trial.miou for trial in trials))) == [1, 2, 2]
+    whole = [trial for trial in trials if not trial.stopped]
+    ranked = sorted(trials, key=lambda trial: -trial.miou[2])
+    assert {trial.point for trial in whole} == {trial.point for trial in ranked[:2]}
+    best = max(whole, key=lambda trial: max(trial.miou.values()))
+    configs = [RunDirectory(job.root).config() for job in arm.finals()]
+    assert [run.seed for run in configs] == [1, 2]
+    assert {run.optimizer.lr for run in configs} == {best.parameters["optimizer.lr"]}
+    control = opened(config).control(arm)
+    assert [(job.until, job.done) for job in control] == [(6, True)] * 2
+    states = [trial.state for trial in studied(config, "small/baseline")]
+    assert sorted(states) == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED]
+    assert not list(opened(config).open())
+
+
+def test_a_trial_whose_numbers_end_is_left_out(tmp_path: Path) -> None:
+    tuning = {"trials": 2, "search": {"optimizer.lr": {"low": 1e20, "high": 1e21}}, "stopping": None}
+    config = tiny_config(tmp_path, **ALONE, tuning=tuning, optimizer={"clip_norm": 0.0}, seeds=[1], longer=1)
+    assert work(opened(config), math.inf)
+    (arm,) = opened(config).arms
+    assert (arm.trial(1, 4).failure or "").count("not finite") == 1
+    assert arm.best() == {"optimizer.lr": 2e-3}
+    assert [trial.state for trial in studied(config, "small/baseline")] == [TrialState.COMPLETE, TrialState.FAIL]
+
+
+def test_a_comparison_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole, killed = (tiny_config(tmp_path / name, **ALONE, seeds=[1]) for name in ("whole", "killed"))
+    assert work(opened(whole), math.inf)
+    schedule = opened(killed)
+    first = next(schedule.open())
+    assert first.work()
+    assert work(opened(killed), math.inf)
+    scores = [[job.miou for job in opened(config).arms[0].finals()] for config in (whole, killed)]
+    assert scores[0] == scores[1]
+    # A run that is lost is made again, and nothing else.
+    lost = opened(killed).arms[0].finals()[0]
+    shutil.rmtree(lost.root)
+    assert [job.root for job in opened(killed).open()] == [lost.root]
+
+
+def test_a_training_that_another_process_has_is_left_to_it(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, **ALONE)
+    job = next(opened(config).open())
+    job.root.parent.mkdir(parents=True)
+    with (job.root.parent / f".{job.root.name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not job.work()
+    assert not job.done
+
+
+def test_nothing_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path)
+    assert not work(opened(config), -math.inf)
+    assert not config.root.exists()
