@@ -12,7 +12,7 @@ NOTHING = "–"
 
 # An underscore inside a word means nothing to Markdown.
 _MARKDOWN = re.compile(r"[\\`*~\[<&|$]|(?<!\w)_|_(?!\w)")
-_NUMBER = re.compile(r"[-+−<]? ?\d")
+_NUMBER = re.compile(rf"[-+−<]? ?\d[^,]*$|{NOTHING}?$")
 
 
 class Table(NamedTuple):
@@ -41,8 +41,8 @@ def filled(tables: Iterable[Table]) -> list[Table]:
 
 
 def numeric(cells: Sequence[str]) -> bool:
-    """Whether a column is one of numbers, which stand to the right: some may be missing, or have words beside them."""
-    return any(_NUMBER.match(cell) for cell in cells)
+    """Whether a column is one of numbers, which stand to the right; some may be missing, or have words behind them."""
+    return all(_NUMBER.match(cell) for cell in cells)
 
 
 def escaped(text: str) -> str:

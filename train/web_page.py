@@ -58,7 +58,8 @@ tr:first-child td { border-top: 0; }
 summary { cursor: pointer; font-size: 18px; font-weight: 700; }
 .colours { margin-bottom: 16px; } .colours summary { font-size: 14px; font-weight: 600; margin-bottom: 6px; }
 ul { margin: 0 0 14px; padding-left: 20px; } li { margin-bottom: 6px; }
-pre { margin: 14px 0 0; overflow-x: auto; font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+section > details[open] > summary { margin-bottom: 14px; }
+pre { margin: 0; overflow-x: auto; font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 @media (max-width: 640px) {
   main { padding: 20px 12px 32px; } section { padding: 16px 14px; }
   .cards { grid-template-columns: 1fr 1fr; } .card dd { font-size: 22px; }

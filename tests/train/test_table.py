@@ -11,7 +11,7 @@ TABLE = Table("Scores of a|b", ["run", "mIoU", ODD], [["one", "0.5", "x"], ["[re
 def test_names_are_read_in_a_document_as_they_are_written() -> None:
     assert escaped(ODD) == r"\<b>a\|b\</b> \_c\_ d_e \*f\* \`g\` \$1"
     title, empty, head, rule, *rows, end = markdown(TABLE, level=3).split("\n")
-    assert (title, empty, rule, end) == (r"### Scores of a\|b", "", "|---|---:|---:|", "")
+    assert (title, empty, rule, end) == (r"### Scores of a\|b", "", "|---|---:|---|", "")
     assert rows == ["| one | 0.5 | x |", rf"| \[red] | 0.7 | {escaped(ODD)} |"]
     assert head.startswith("| run | mIoU |")
 

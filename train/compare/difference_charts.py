@@ -26,7 +26,7 @@ def forest_chart(found: StudentFindings) -> bytes | None:
         for row, difference in enumerate(differences):
             _draw_row(axes, row, difference)
         _name_rows(axes, arms)
-        axes.set_xlabel(f"mIoU points above {literal(found.baseline.method)}, 95 % interval")
+        axes.set_xlabel(f"mIoU points above {literal(found.baseline.method)}, and the 95 % interval")
         axes.set_title(literal(f"{found.student.name}: what the methods gain"))
         return png(figure)
 

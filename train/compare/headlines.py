@@ -29,7 +29,7 @@ def headline(found: StudentFindings) -> list[str]:
 
 def _gains(better: list[ArmFindings], base: ArmFindings) -> str:
     """How much, and at what cost; only the first says of what."""
-    gains = []
+    gains: list[str] = []
     for arm in better:
         said = f"{arm.method} by {points(arm.val.against[base.method].mean)}{'' if gains else ' points'}"
         if arm.seconds and base.seconds:

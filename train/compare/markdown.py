@@ -4,7 +4,7 @@ from train.compare.findings import Findings
 from train.compare.headlines import headline
 from train.compare.record_tables import record_tables, runs
 from train.compare.tables import main_tables
-from train.compare.wording import CHANCE, EXPLAINED, MARKED
+from train.compare.wording import CHANCE, EXPLAINED, MARKED, listed
 from train.table import Table, escaped, filled, markdown
 
 
@@ -23,8 +23,8 @@ def section(findings: Findings) -> str:
 def _beginning(findings: Findings, level: int) -> str:
     results = findings.results
     height, width = results.size
-    seeds = ", ".join(map(str, results.seeds))
-    of = f"{results.dataset}: {results.val_images} images at {height} × {width}, seeds {seeds}"
+    seeds = f"seeds {listed(list(map(str, results.seeds)))}" if len(results.seeds) > 1 else f"seed {results.seeds[0]}"
+    of = f"{results.dataset}: {results.val_images} images at {height} × {width}, {seeds}"
     paragraphs = [
         f"{'#' * level} {escaped(results.name)}",
         _code(results.command),

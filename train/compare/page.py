@@ -5,7 +5,7 @@ from train.compare.findings import Findings, StudentFindings
 from train.compare.headlines import headline
 from train.compare.record_tables import record_tables
 from train.compare.tables import among_methods, classes, other_scores, scores, students, tests
-from train.compare.wording import CHANCE, COLOURED, EXPLAINED, MARKED, NOT_SHOWN, points, signed
+from train.compare.wording import CHANCE, COLOURED, EXPLAINED, MARKED, gain, points
 from train.table import Table, filled
 from train.web_page import Card, WebPage, bullets, chart, columns, grid, paragraph, preformatted, scrolling_chart
 
@@ -41,9 +41,8 @@ def _cards(findings: Findings) -> list[Card]:
     cards = []
     for found in findings.students:
         best = found.best
-        difference = best.val.against.get(found.baseline.method)
-        gain = f"{signed(difference.mean)} to {found.baseline.method}" if difference and difference.shown else NOT_SHOWN
-        cards.append(Card(found.student.name, points(best.val.miou.mean), f"{best.method}: {gain}"))
+        gained = gain(best.val.against.get(found.baseline.method))
+        cards.append(Card(found.student.name, points(best.val.miou.mean), f"{best.method}: {gained}"))
     teacher = findings.results.teacher
     if teacher:
         cards.append(Card("teacher", points(teacher["miou"]), teacher["title"]))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from train.compare.results import Arm, Results, RunScores, TrialRecord
+from train.compare.results import Arm, Dimension, Results, RunScores, TrialRecord
 from train.compare.wording import parameters, points
 from train.flat_config import flat_config
 from train.quantities import duration
@@ -17,7 +17,8 @@ def record_tables(results: Results) -> list[Table]:
 
 def search_space(results: Results) -> Table:
     """What the tuning could choose from."""
-    rows = [[one.key, one.values, ", ".join(one.methods)] for one in results.dimensions]
+    methods = {arm.method for arm in results.arms if arm.kind != "longer"}
+    rows = [[one.key, one.values, _searching(one, methods)] for one in results.dimensions]
     return Table("Search space", ["key", "values", "searched by"], rows)
 
 
@@ -56,6 +57,10 @@ def environment(results: Results) -> Table:
         **flat_config(results.environment),
     }
     return Table("Environment", ["", "value"], [[name, str(value)] for name, value in values.items()])
+
+
+def _searching(dimension: Dimension, methods: set[str]) -> str:
+    return "all" if methods <= set(dimension.methods) else ", ".join(dimension.methods)
 
 
 def _trial(arm: Arm, trial: TrialRecord) -> list[str]:

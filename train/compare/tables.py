@@ -30,7 +30,7 @@ def scores(found: StudentFindings) -> Table:
 
 def among_methods(found: StudentFindings) -> Table:
     """mIoU of each method less that of other arms than the tuned baseline; no columns: there are none."""
-    columns = {}
+    columns: dict[str, Callable[[ArmFindings], str]] = {}
     for name in found.references[1:]:
         columns |= {f"to {name}": _against(name, verdict), f"p, to {name}": _against(name, probability)}
     return _filled(f"{found.student.name}: mIoU against {listed(found.references[1:])}", columns, found.methods)
@@ -50,7 +50,7 @@ def other_scores(found: StudentFindings) -> Table:
 
 def classes(found: StudentFindings) -> Table:
     """IoU of each class: the baseline's, and how far the others are from it."""
-    others = [arm for arm in found.arms if arm.arm.kind != "baseline"]
+    others = [arm for arm in found.arms if arm.classes]
     base = found.baseline.val.class_iou
     rows = []
     for name, iou in base.items():
@@ -69,7 +69,7 @@ def students(findings: Findings) -> Table:
     rows = []
     for found in findings.students:
         student, best = found.student, found.best
-        latency = NOTHING if student.latency_ms is None else f"{student.latency_ms:.1f} ms"
+        latency = _or_nothing(student.latency_ms, lambda value: f"{value:.1f} ms")
         size = [with_prefix(student.parameters), with_prefix(student.macs), latency]
         gap = [signed(best.val.miou.mean - teacher["miou"])] if teacher else []
         rows.append([student.name, *size, best.method, mean_and_std(best.val.miou), *gap])

@@ -43,22 +43,20 @@ def mean_and_std(found: Spread | None) -> str:
     return points(found.mean) if found.std is None else f"{points(found.mean)} ± {points(found.std)}"
 
 
-def interval(difference: Difference) -> str:
-    """+1.20 … +5.03; empty where there is none."""
-    if difference.low is None or difference.high is None:
-        return ""
-    return f"{signed(difference.low)} … {signed(difference.high)}"
-
-
 def verdict(difference: Difference | None) -> str:
     """+3.12 (+1.20 … +5.03), or that none is shown, and then the interval alone."""
+    if difference is None or difference.low is None or difference.high is None:
+        return gain(difference)
+    return f"{gain(difference)} ({signed(difference.low)} … {signed(difference.high)})"
+
+
+def gain(difference: Difference | None) -> str:
+    """+3.12, or that it is not shown."""
     if difference is None:
         return NOTHING
     if difference.seeds == 1:
         return ONE_SEED
-    said = signed(difference.mean) if difference.shown else NOT_SHOWN
-    between = interval(difference)
-    return f"{said} ({between})" if between else said
+    return signed(difference.mean) if difference.shown else NOT_SHOWN
 
 
 def probability(difference: Difference | None) -> str:
