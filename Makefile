@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types unit test-slow cuda docker-cpu bill-of-materials browser balancer install clean
+.PHONY: demo test lint types unit test-slow results-small results-gpu cuda docker-cpu bill-of-materials browser balancer \
+	install clean
 
 demo: install
 	$(BIN)/python -m serve.demo
@@ -27,6 +28,19 @@ unit: install browser balancer
 
 test-slow: install browser balancer
 	@for suite in $(SUITES); do echo "pytest $$suite"; OMP_NUM_THREADS=1 $(BIN)/pytest -m slow $$suite || [ $$? -eq 5 ] || exit 1; done
+
+# A small honest comparison on generated streets: two methods, two seeds, in minutes on two cores.
+results-small: install
+	$(BIN)/python -m train.distill configs/streets/teacher.yaml --resume
+	$(BIN)/python -m train.compare configs/compare/streets.yaml
+
+# The whole table on CamVid, as far as MINUTES allow; again, it goes on. Wants a GPU.
+CAMVID ?= data/camvid
+MINUTES ?= 480
+results-gpu: install
+	$(BIN)/python -m train.distill configs/camvid/teacher.yaml --data.root $(CAMVID) --resume
+	$(BIN)/python -m train.compare configs/compare/camvid/full.yaml --recipe.data.root $(CAMVID) \
+		--budget $(MINUTES)m --merge RESULTS.md
 
 cuda: install
 	$(BIN)/python -m kernels.cuda.build

@@ -4,7 +4,7 @@ import sys
 import time
 
 from train.command import command
-from train.compare.arms import open_arms
+from train.compare.arms import open_arms, rehearse
 from train.compare.collect import collect
 from train.compare.config import CompareConfig
 from train.compare.document import merge
@@ -20,6 +20,8 @@ def main() -> None:
     began, arguments = time.monotonic(), sys.argv[1:]
     config = load_config(CompareConfig, "python -m train.compare", arguments)
     arms = open_arms(config)
+    if config.tables:
+        rehearse(arms)
     plan = make_plan(config, arms)
     if plan.seconds is not None:
         print(f"plan: {plan.trials} trials and {len(plan.seeds)} seeds an arm, about {duration(plan.seconds)}")
@@ -27,7 +29,7 @@ def main() -> None:
         print(note, flush=True)
     schedule = Schedule(arms, plan)
     with further_processes(config, arguments):
-        finished = work(schedule, began + budget_s(config))
+        finished = work(config, schedule, began + budget_s(config))
     if not finished:
         print("the budget is used up: run the same command again to go on; what is there is shown")
     if config.tables:

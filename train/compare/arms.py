@@ -14,6 +14,8 @@ from train.config import RunConfig
 from train.errors import UserError
 from train.losses.registry import combined_needs
 from train.models.config import ModelConfig
+from train.progress import progress
+from train.session import open_session
 from train.settings import explain
 
 
@@ -74,6 +76,17 @@ def open_arms(config: CompareConfig) -> list[ArmConfig]:
     return arms
 
 
+def rehearse(arms: list[ArmConfig]) -> None:
+    """Load what each arm trains with, and train nothing: what is wrong is said now, and not hours later.
+
+    Raises:
+        UserError: the data, the teacher, a loss or a network cannot be had, or they do not fit together.
+    """
+    for arm in progress(arms, "rehearsal", len(arms)):
+        config = arm.training("rehearsal", arm.comparison.tuning.seed, arm.start)
+        open_session(config.model_copy(update={"profile": True}))
+
+
 def longer(baseline: ArmConfig) -> ArmConfig:
     """The control of a baseline: itself, trained for longer."""
     return ArmConfig(
@@ -87,11 +100,14 @@ def _arm(config: CompareConfig, student: str, model: ModelConfig, name: str) -> 
     values["model"] = model.model_dump(mode="json", exclude_unset=True)
     values |= {"trackers": [], "name": config.name}
     base = _validated(values, f"methods.{name}.config")
-    if not combined_needs(base.losses).teacher | combined_needs(base.losses).neighbour_teacher:
-        base = base.model_copy(update={"teacher": None})
-    is_baseline = name == config.baseline
-    if is_baseline and base.teacher is not None:
+    needs, is_baseline = combined_needs(base.losses), name == config.baseline
+    taught = bool(needs.teacher | needs.neighbour_teacher)
+    if is_baseline and taught:
         raise UserError(f"methods.{name}: the baseline has a loss that needs a teacher: it must learn without one")
+    if taught and base.teacher is None:
+        raise UserError(f"methods.{name}: has a loss that needs a teacher: give one with recipe.teacher")
+    if not taught:
+        base = base.model_copy(update={"teacher": None})
     space = {**config.tuning.search, **method.search}
     return ArmConfig(config, student, name, "baseline" if is_baseline else "method", base, space)
 

@@ -85,7 +85,7 @@ def _arm(found: _Found, test_split: str) -> Arm:
 
 
 def _scores(arm: ArmConfig, job: Job, split: str) -> RunScores:
-    return score_run(job.root, arm.comparison.root, split)
+    return score_run(job.root, arm.comparison.root, split, arm.comparison.recipe.data.neighbour)
 
 
 def _student(config: CompareConfig, name: str, classes: int, arms: list[Arm]) -> Student:

@@ -22,6 +22,8 @@ class Job:
     config: RunConfig
     until: int
     """The step it is scored after: the last, or one before."""
+    final: bool = False
+    """Whether it is one of those that are compared."""
 
     @property
     def root(self) -> Path:

@@ -102,9 +102,9 @@ def _seconds(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[P
     total = 0.0
     for arm, speed in zip(arms, paces, strict=True):
         whole = speed.run_s(arm.base.loop.steps, arm.base.loop.eval_every)
-        stopping = config.tuning.stopping if trials > 1 else None
+        stopping = config.tuning.stopping
         share = 1.0 if stopping is None else stopping.keep + (1 - stopping.keep) * stopping.after
-        runs = trials * share + seeds
+        runs = (trials * share if trials > 1 else 0) + seeds
         if arm.kind == "baseline":
             runs += seeds * (config.longer or _CONTROL_TIMES)
         total += runs * whole + seeds * speed.score_s

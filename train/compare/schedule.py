@@ -28,7 +28,7 @@ class ArmSchedule:
     def rank_after(self) -> int:
         """The step after which trials are ranked, one with an evaluation; the last: none is ended early."""
         loop, stopping = self.arm.base.loop, self.arm.comparison.tuning.stopping
-        if stopping is None or self.plan.trials == 1:
+        if stopping is None:
             return loop.steps
         evaluations = max(1, round(stopping.after * loop.steps / loop.eval_every))
         return min(evaluations * loop.eval_every, loop.steps)
@@ -39,9 +39,14 @@ class ArmSchedule:
         config = self.arm.training(f"trial-{point:02d}", self.arm.comparison.tuning.seed, parameters)
         return Job(config, until)
 
+    @property
+    def points(self) -> list[int]:
+        """Of the trials; none: there is only one, the config as it is, and nothing to choose."""
+        return list(range(self.plan.trials)) if self.plan.trials > 1 else []
+
     def survivors(self) -> list[int] | None:
         """The points that go on after the ranking; None: it cannot be made yet."""
-        short = [self.trial(point, self.rank_after) for point in range(self.plan.trials)]
+        short = [self.trial(point, self.rank_after) for point in self.points]
         if not all(job.done for job in short):
             return None
         stopping = self.arm.comparison.tuning.stopping
@@ -55,10 +60,12 @@ class ArmSchedule:
         kept = self.survivors()
         if kept is None or not all(self.trial(point, self.steps).done for point in kept):
             return None
-        return [self._record(point, point in kept) for point in range(self.plan.trials)]
+        return [self._record(point, point in kept) for point in self.points]
 
     def best(self) -> Parameters | None:
         """What the final runs are trained with; None: the tuning goes on, or no trial has succeeded."""
+        if not self.points:
+            return self.arm.start
         whole = [record for record in self.trials() or [] if record.miou and not record.stopped]
         best = max(whole, key=lambda record: max(record.miou.values()), default=None)
         return None if best is None else best.parameters
@@ -69,13 +76,13 @@ class ArmSchedule:
         if best is None:
             return []
         seeds = self.plan.seeds
-        return [Job(self.arm.training(f"seed-{seed}", seed, best), self.steps) for seed in seeds]
+        return [Job(self.arm.training(f"seed-{seed}", seed, best), self.steps, True) for seed in seeds]
 
     def open(self) -> list[Job]:
         """What may be trained now."""
         kept = self.survivors()
         if kept is None:
-            jobs = [self.trial(point, self.rank_after) for point in range(self.plan.trials)]
+            jobs = [self.trial(point, self.rank_after) for point in self.points]
         else:
             jobs = [self.trial(point, self.steps) for point in kept]
         if all(job.done for job in jobs):
@@ -131,13 +138,11 @@ class Schedule:
     def _count(self) -> tuple[int, int]:
         done = total = 0
         for schedule in self.arms:
-            jobs = [
-                schedule.trial(point, schedule.rank_after) for point in range(self._plan.trials)
-            ] + schedule.finals()
+            jobs = [schedule.trial(point, schedule.rank_after) for point in schedule.points] + schedule.finals()
             if schedule.arm.kind == "baseline":
                 jobs += self.control(schedule)
             done += sum(job.done for job in jobs)
-            total += self._plan.trials + len(self._plan.seeds) * (2 if schedule.arm.kind == "baseline" else 1)
+            total += len(schedule.points) + len(self._plan.seeds) * (2 if schedule.arm.kind == "baseline" else 1)
         return done, total
 
     def control(self, baseline: ArmSchedule) -> list[Job]:
@@ -147,7 +152,7 @@ class Schedule:
         if best is None or times is None:
             return []
         steps = round(times * baseline.steps)
-        return [Job(arm.training(f"seed-{seed}", seed, best, steps), steps) for seed in self._plan.seeds]
+        return [Job(arm.training(f"seed-{seed}", seed, best, steps), steps, True) for seed in self._plan.seeds]
 
     def _times(self, baseline: ArmSchedule) -> float | None:
         """How many times as long the control is trained as the baseline."""

@@ -8,18 +8,20 @@ from contextlib import ExitStack, contextmanager
 
 from train.compare.config import CompareConfig
 from train.compare.schedule import Schedule
+from train.compare.scoring import score_run
 from train.errors import UserError
 
 _WAIT_S = 1.0
 
 
-def work(schedule: Schedule, until: float) -> bool:
-    """Train all that is left; False: the time, as `time.monotonic` counts it, was over before.
+def work(config: CompareConfig, schedule: Schedule, until: float) -> bool:
+    """Train and score all that is left; False: the time, as `time.monotonic` counts it, was over before.
 
     Raises:
         UserError: a training cannot be.
         Interrupted: the process is to end; what was trained is saved.
     """
+    data = config.recipe.data
     while True:
         jobs = list(schedule.open())
         if not jobs:
@@ -31,6 +33,8 @@ def work(schedule: Schedule, until: float) -> bool:
             print(schedule.line(job), flush=True)
             if job.work():
                 schedule.record()
+                if job.final and job.failure is None:
+                    score_run(job.root, config.root, data.val_split, data.neighbour)
                 break
         else:
             time.sleep(_WAIT_S)  # other processes are at all of them

@@ -15,9 +15,8 @@ BOTH = {"kd": KD, "baseline": {}}
 
 def test_each_student_has_its_baseline_first_and_the_methods_own_keys(tmp_path: Path) -> None:
     students = {"s": {"architecture": "plain_s"}, "m": {"architecture": "plain_m"}}
-    config = tiny_config(tmp_path, methods=BOTH, students=students)
-    config.recipe.teacher = None
-    arms = open_arms(config)
+    recipe = tiny(tmp_path)["recipe"] | {"teacher": {"run": "runs/teacher"}}
+    arms = open_arms(tiny_config(tmp_path, methods=BOTH, students=students, recipe=recipe))
     assert [(arm.name, arm.kind) for arm in arms] == [
         ("s/baseline", "baseline"),
         ("s/kd", "method"),
@@ -41,6 +40,7 @@ def test_only_who_listens_has_a_teacher(tmp_path: Path) -> None:
         ({"methods": {"a": {}}}, "baseline: 'baseline' is none of the methods: a"),
         ({"methods": {"baseline": {}, "baseline-longer": {}}}, "'baseline-longer' is the name of the control"),
         ({"methods": {"baseline": KD}}, "the baseline has a loss that needs a teacher"),
+        ({"methods": BOTH}, "methods.kd: has a loss that needs a teacher: give one with recipe.teacher"),
         ({"methods": {"baseline": {"config": {"loop": {"stepz": 3}}}}}, "unknown key 'loop.stepz': did you mean"),
         ({"methods": {"baseline": {"search": {"losses.kd.weight": {"low": 1, "high": 2}}}}}, "losses.kd.weight: the"),
         ({"seeds": [1, 1]}, "seeds: one is there twice"),

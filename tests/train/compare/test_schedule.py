@@ -41,7 +41,7 @@ ALONE = {"methods": {"baseline": {}}}
 def test_the_better_half_goes_on_and_the_best_is_trained_with_each_seed(tmp_path: Path) -> None:
     tuning = {"trials": 3, "search": {"optimizer.lr": LR}, "stopping": {"after": 0.5, "keep": 0.34}}
     config = tiny_config(tmp_path, **ALONE, tuning=tuning)
-    assert work(opened(config), math.inf)
+    assert work(config, opened(config), math.inf)
     (arm,) = opened(config).arms
     trials = arm.trials()
     assert trials is not None
@@ -63,7 +63,7 @@ def test_the_better_half_goes_on_and_the_best_is_trained_with_each_seed(tmp_path
 def test_a_trial_whose_numbers_end_is_left_out(tmp_path: Path) -> None:
     tuning = {"trials": 2, "search": {"optimizer.lr": {"low": 1e20, "high": 1e21}}, "stopping": None}
     config = tiny_config(tmp_path, **ALONE, tuning=tuning, optimizer={"clip_norm": 0.0}, seeds=[1], longer=1)
-    assert work(opened(config), math.inf)
+    assert work(config, opened(config), math.inf)
     (arm,) = opened(config).arms
     assert (arm.trial(1, 4).failure or "").count("not finite") == 1
     assert arm.best() == {"optimizer.lr": 2e-3}
@@ -72,11 +72,11 @@ def test_a_trial_whose_numbers_end_is_left_out(tmp_path: Path) -> None:
 
 def test_a_comparison_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     whole, killed = (tiny_config(tmp_path / name, **ALONE, seeds=[1]) for name in ("whole", "killed"))
-    assert work(opened(whole), math.inf)
+    assert work(whole, opened(whole), math.inf)
     schedule = opened(killed)
     first = next(schedule.open())
     assert first.work()
-    assert work(opened(killed), math.inf)
+    assert work(killed, opened(killed), math.inf)
     scores = [[job.miou for job in opened(config).arms[0].finals()] for config in (whole, killed)]
     assert scores[0] == scores[1]
     # A run that is lost is made again, and nothing else.
@@ -97,5 +97,10 @@ def test_a_training_that_another_process_has_is_left_to_it(tmp_path: Path) -> No
 
 def test_nothing_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
     config = tiny_config(tmp_path)
-    assert not work(opened(config), -math.inf)
+    assert not work(config, opened(config), -math.inf)
     assert not config.root.exists()
+
+
+def test_where_there_is_nothing_to_choose_nothing_is_tried(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, tuning={"trials": 1})
+    assert [Path(job.config.name).name for job in opened(config).open()] == ["seed-1", "seed-2"] * 3
