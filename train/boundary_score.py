@@ -1,8 +1,8 @@
 """How well the boundaries of a segmentation lie where those of the labels are (no torch)."""
 
+import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,8 +10,6 @@ from train.data.palette import IGNORE_INDEX
 
 TOLERANCE = 0.0075
 """Of the image's diagonal, as in the paper."""
-
-_Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -44,29 +42,30 @@ class BoundaryScore:
 
     def __init__(self, classes: int, tolerance: float = TOLERANCE) -> None:
         self._tolerance = tolerance
-        self._sums = [0.0] * classes
-        self._images = [0] * classes
+        self._sums: NDArray[np.float64] = np.zeros(classes)
+        self._images: NDArray[np.int64] = np.zeros(classes, np.int64)
 
     def add(self, label: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> None:
         """Score one image, of any size."""
-        prediction = np.where(label == IGNORE_INDEX, IGNORE_INDEX, prediction).astype(np.uint8)
-        reach = self._tolerance * float(np.hypot(*label.shape))
-        labelled, predicted = _boundary(label), _boundary(prediction)
-        for number in range(len(self._sums)):
-            ours, theirs = predicted & (prediction == number), labelled & (label == number)
-            if ours.any() or theirs.any():
-                self._sums[number] += _f_score(ours, theirs, reach)
-                self._images[number] += 1
+        classes, reach = len(self._sums), self._tolerance * float(np.hypot(*label.shape))
+        theirs = _boundary(label)
+        ours = _boundary(np.where(label == IGNORE_INDEX, IGNORE_INDEX, prediction).astype(np.uint8))
+        precision, recall = _shares_near(ours, theirs, reach, classes), _shares_near(theirs, ours, reach, classes)
+        f_score = np.zeros(classes)
+        np.divide(2 * precision * recall, precision + recall, out=f_score, where=precision + recall > 0)
+        self._sums += f_score
+        self._images += (_counts(ours, classes) + _counts(theirs, classes)) > 0
 
     def scores(self, classes: list[str]) -> BoundaryScores:
         """The scores of all images together, by the names of the classes."""
-        means = [total / images if images else None for total, images in zip(self._sums, self._images, strict=True)]
+        totals = zip(self._sums, self._images, strict=True)
+        means = [float(total / images) if images else None for total, images in totals]
         known = [mean for mean in means if mean is not None]
         return BoundaryScores(float(np.mean(known)) if known else None, dict(zip(classes, means, strict=True)))
 
 
-def _boundary(ids: NDArray[np.uint8]) -> _Mask:
-    """Where a pixel has another class than one of its four neighbours, and neither of the two is ignored."""
+def _boundary(ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The class of each pixel that has another one beside it, neither of them ignored; elsewhere `IGNORE_INDEX`."""
     known = ids != IGNORE_INDEX
     found = np.zeros(ids.shape, np.bool_)
     down = (ids[1:] != ids[:-1]) & known[1:] & known[:-1]
@@ -75,17 +74,25 @@ def _boundary(ids: NDArray[np.uint8]) -> _Mask:
     found[:-1] |= down
     found[:, 1:] |= right
     found[:, :-1] |= right
-    return found
+    return np.where(found, ids, IGNORE_INDEX).astype(np.uint8)
 
 
-def _f_score(ours: _Mask, theirs: _Mask, reach: float) -> float:
-    precision, recall = _share_near(ours, theirs, reach), _share_near(theirs, ours, reach)
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+def _counts(boundary: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+    return np.bincount(boundary.ravel(), minlength=IGNORE_INDEX + 1)[:classes]
 
 
-def _share_near(points: _Mask, others: _Mask, reach: float) -> float:
-    """Of ``points``, how many are nearer than ``reach`` pixels to one of the others; 0 where either has none."""
-    if not (points.any() and others.any()):
-        return 0.0
-    distance = cv2.distanceTransform((~others).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return float((distance[points] < reach).mean())
+def _shares_near(
+    boundary: NDArray[np.uint8], other: NDArray[np.uint8], reach: float, classes: int
+) -> NDArray[np.float64]:
+    """Of each class, how much of its boundary is nearer than ``reach`` pixels to its other one; 0 where it has none."""
+    margin = math.ceil(reach)
+    own, other = (np.pad(ids, margin, constant_values=IGNORE_INDEX) for ids in (boundary, other))
+    y, x = np.mgrid[-margin : margin + 1, -margin : margin + 1]
+    distances, shifts = np.hypot(y, x).ravel(), (y * own.shape[1] + x).ravel()
+    nearest_first = np.argsort(distances)[: np.count_nonzero(distances < reach)]
+    # Boundaries are a few pixels in a hundred, and most find the other one at once: a map of distances takes longer.
+    own, other, missing = own.ravel(), other.ravel(), np.flatnonzero(own != IGNORE_INDEX)
+    for shift in shifts[nearest_first]:
+        missing = missing[other[missing + shift] != own[missing]]
+    total = _counts(boundary, classes)
+    return np.asarray((total - _counts(own[missing], classes)) / np.maximum(1, total), np.float64)
