@@ -8,7 +8,7 @@ from PIL import Image
 from train.data.batches import Batch, training_batches
 from train.data.dataset import Dataset, Sample
 from train.data.open import open_dataset
-from train.data.spec import DataConfig
+from train.data.spec import AugmentSpec, DataConfig
 from train.data.transforms import TrainTransform
 from train.errors import UserError
 
@@ -38,6 +38,20 @@ def test_a_resumed_stream_goes_on_where_it_stopped(folder_root: Path) -> None:
 
 def test_another_seed_gives_other_batches(folder_root: Path) -> None:
     assert not same(batches(folder_root), batches(folder_root, seed=1))
+
+
+def test_variants_are_the_same_crops_for_every_seed_in_another_order(folder_root: Path) -> None:
+    config = CONFIG.model_copy(update={"layout": "folder", "root": folder_root, "augment": AugmentSpec(variants=2)})
+
+    def crops(seed: int) -> list[bytes]:
+        epochs = training_batches(open_dataset(config, "train"), TrainTransform(config), 2, seed, 0, 12, 0)
+        return [image.numpy().tobytes() for batch in epochs for image in batch.image]
+
+    first = crops(0)
+    assert len(first) == 24
+    assert len(set(first)) == 12
+    assert sorted(crops(1)) == sorted(first)
+    assert crops(1) != first
 
 
 def test_every_epoch_shows_every_sample_once_in_another_order(folder_root: Path) -> None:
