@@ -31,7 +31,7 @@ def student_chart(findings: Findings) -> bytes:
         axes.set_xlim(0, 1.15 * axes.dataLim.x1)
         axes.set_xlabel("latency of the bundle, ms" if timed else "MACs of an image, millions")
         axes.set_title("mIoU over latency" if timed else "mIoU over MACs")
-        _draw_legend(axes)
+        _draw_legend(figure, axes)
         return png(figure)
 
 
@@ -49,11 +49,12 @@ def _draw_student(axes: Axes, found: StudentFindings, x: float) -> None:
     axes.annotate(name, (x, top), (0, 6), textcoords="offset points", **look)
 
 
-def _draw_legend(axes: Axes) -> None:
-    """Each look once, the best first."""
+def _draw_legend(figure: Figure, axes: Axes) -> None:
+    """Each look once, below the axes, where it covers nothing."""
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     names = [name for name in _LOOKS if name in handles]
-    axes.legend([handles[name] for name in names], names, loc="lower right")
+    place: Any = {"loc": "outside lower center", "ncols": len(names), "columnspacing": 1.2, "handletextpad": 0.5}
+    figure.legend([handles[name] for name in names], names, **place)
 
 
 def _draw_teacher(axes: Axes, findings: Findings) -> None:

@@ -14,8 +14,8 @@ def headline(found: StudentFindings) -> list[str]:
         return [f"{name}: one seed, so that nothing is shown against {whose}: another seed may turn the order round."]
     better = _shown(found, base, above=True)
     if better:
-        beat = "method beats" if len(better) == len(found.methods) == 1 else "methods beat"
-        first = f"{name}: {len(better)} of {len(found.methods)} {beat} {whose}: {_gains(better, base)}."
+        beat = "beats" if len(better) == 1 else "beat"
+        first = f"{name}: {len(better)} of {len(found.methods)} methods {beat} {whose}: {_gains(better, base)}."
     else:
         first = f"{name}: no method is shown to beat {whose}."
     return [
@@ -44,7 +44,7 @@ def _rest(found: StudentFindings) -> list[str]:
     below = _shown(found, base, above=False)
     known = [*below, *_shown(found, base, above=True)]
     losses = [f"{arm.method} by {points(-arm.val.against[base.method].mean)} points" for arm in below]
-    said = [f"Worse than it: {listed(losses)}."] if below else []
+    said = [f"Worse than the baseline: {listed(losses)}."] if below else []
     unknown = [arm.method for arm in found.methods if arm not in known]
     return said + ([f"No difference shown: {listed(unknown)}."] if unknown else [])
 

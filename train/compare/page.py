@@ -41,11 +41,12 @@ def _cards(findings: Findings) -> list[Card]:
     cards = []
     for found in findings.students:
         best = found.best
-        gained = gain(best.val.against.get(found.baseline.method))
-        cards.append(Card(found.student.name, points(best.val.miou.mean), f"{best.method}: {gained}"))
+        baseline = found.baseline.method
+        note = f"{best.method} against {baseline}: {gain(best.val.against.get(baseline))}"
+        cards.append(Card(f"{found.student.name}, mIoU", points(best.val.miou.mean), note))
     teacher = findings.results.teacher
     if teacher:
-        cards.append(Card("teacher", points(teacher["miou"]), teacher["title"]))
+        cards.append(Card("teacher, mIoU", points(teacher["miou"]), teacher["title"]))
     return cards
 
 

@@ -120,7 +120,7 @@ def test_headlines_say_who_wins_by_how_much_at_what_cost_and_who_does_not(found:
         f"cwd by {gains[0]:.2f} points in 1.9 times its training time and fckd by {gains[1]:.2f} in 1.7 times."
     )
     assert others == [
-        f"Worse than it: pfs by {-gains[2]:.2f} points.",
+        f"Worse than the baseline: pfs by {-gains[2]:.2f} points.",
         "No difference shown: kd.",
         "Trained with 1.8 times the steps, the baseline itself shows no difference.",
         "Shown to beat the baseline trained longer as well: cwd and fckd.",
