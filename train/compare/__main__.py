@@ -37,7 +37,7 @@ def main() -> None:
         for path in write(results, config.root):
             print(path)
         if config.merge is not None:
-            merge(config.merge, config.name, (config.root / "table.md").read_text(encoding="utf-8"))
+            merge(config.merge, config.name, (config.root / "section.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
