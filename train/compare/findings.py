@@ -80,10 +80,10 @@ class StudentFindings:
         return max(self.methods or self.arms, key=lambda found: found.val.miou.mean)
 
     @property
-    def references(self) -> list[str]:
-        """Methods that others are compared with."""
+    def further_references(self) -> list[str]:
+        """Methods besides the baseline that others are compared with."""
         asked = {name for found in self.arms for name in found.val.against}
-        candidates = filter(None, (self.baseline, self.plain, self.longer))
+        candidates = filter(None, (self.plain, self.longer))
         return [found.method for found in candidates if found.method in asked]
 
 

@@ -31,9 +31,9 @@ def scores(found: StudentFindings) -> Table:
 def among_methods(found: StudentFindings) -> Table:
     """mIoU of each method less that of other arms than the tuned baseline; no columns: there are none."""
     columns: dict[str, Callable[[ArmFindings], str]] = {}
-    for name in found.references[1:]:
+    for name in found.further_references:
         columns |= {f"to {name}": _against(name, verdict), f"p, to {name}": _against(name, probability)}
-    return _filled(f"{found.student.name}: mIoU against {listed(found.references[1:])}", columns, found.methods)
+    return _filled(f"{found.student.name}: mIoU against {listed(found.further_references)}", columns, found.methods)
 
 
 def other_scores(found: StudentFindings) -> Table:
