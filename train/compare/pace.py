@@ -39,7 +39,8 @@ class Pace:
 
 def pace(arm: ArmConfig) -> Pace:
     """Train a few steps twice, and look at a few images. No run is made."""
-    config = arm.training("pace", arm.comparison.tuning.seed, arm.start)
+    steps = max(2 * _STEPS, arm.base.loop.steps)
+    config = arm.training("pace", arm.comparison.tuning.seed, arm.start, steps)
     session = open_session(config.model_copy(update={"profile": True}))
     batches = list(itertools.islice(session.batches(), _STEPS))
     times: list[list[float]] = [[], []]

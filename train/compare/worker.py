@@ -48,7 +48,7 @@ def further_processes(config: CompareConfig, arguments: Sequence[str]) -> Iterat
         UserError: one has failed; this process has done what it could.
     """
     config.root.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "train.compare", *arguments, "--processes", "1", "--tables", "false"]
+    command = [sys.executable, "-m", "train.compare", *arguments, "--processes", "1", "--no-tables"]
     with ExitStack() as stack:
         started = []
         for number in range(1, config.processes):
