@@ -7,8 +7,8 @@ from train.command import command
 from train.compare.arms import open_arms, rehearse
 from train.compare.collect import collect
 from train.compare.config import CompareConfig
-from train.compare.document import merge
-from train.compare.files import write
+from train.compare.output.document import merge
+from train.compare.output.files import write
 from train.compare.plan import budget_s, make_plan
 from train.compare.schedule import Schedule
 from train.compare.worker import further_processes, work

@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 
 from train.chart_style import COLOURS, FAINT, INK, SOFT, STYLE, literal, png
 from train.compare.findings import ArmFindings, Findings, StudentFindings
-from train.compare.side_labels import LINE_INCHES, Point, name_points
+from train.compare.output.side_labels import LINE_INCHES, Point, name_points
 
 _LOOKS = ("teacher", "best method", "other arms", "baseline, tuned")
 _AXES_SHARE = 0.78

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from train.compare.document import merge
+from train.compare.output.document import merge
 from train.errors import UserError
 
 OURS = "# Results\r\n\r\nWritten by hand: Å.\n"

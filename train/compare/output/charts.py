@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from train.compare.cost_charts import student_chart, time_chart
-from train.compare.difference_charts import class_chart, forest_chart
 from train.compare.findings import Findings, StudentFindings
+from train.compare.output.cost_charts import student_chart, time_chart
+from train.compare.output.difference_charts import class_chart, forest_chart
 
 
 @dataclass(frozen=True)

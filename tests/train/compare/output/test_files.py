@@ -10,7 +10,7 @@ import pytest
 
 from tests.train.compare.made_results import CLASSES, made_results
 from tests.train.test_report import Page
-from train.compare.files import write
+from train.compare.output.files import write
 from train.compare.results import Results
 from train.errors import UserError
 

@@ -7,11 +7,11 @@ import pytest
 
 from tests.train.compare.made_results import CLASSES, made_results
 from train.compare.findings import ArmFindings, Findings, StudentFindings, find
-from train.compare.headlines import headline
-from train.compare.record_tables import record_tables, runs, trials
+from train.compare.output.headlines import headline
+from train.compare.output.record_tables import record_tables, runs, trials
+from train.compare.output.tables import among_methods, classes, main_tables, other_scores, scores, students
+from train.compare.output.wording import MARK
 from train.compare.results import RunScores
-from train.compare.tables import among_methods, classes, main_tables, other_scores, scores, students
-from train.compare.wording import MARK
 from train.table import NOTHING, Table
 
 ONE = ("tiny",)

@@ -1,6 +1,6 @@
 import pytest
 
-from train.compare.side_labels import spaced
+from train.compare.output.side_labels import spaced
 
 
 @pytest.mark.parametrize(

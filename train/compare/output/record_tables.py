@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from train.compare.output.wording import parameters, points
 from train.compare.results import Arm, Dimension, Results, RunScores, TrialRecord
-from train.compare.wording import parameters, points
 from train.flat_config import flat_config
 from train.quantities import duration
 from train.table import NOTHING, Table

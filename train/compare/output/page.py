@@ -1,11 +1,11 @@
 """The page of a comparison: what is shown comes first, then the figures, and behind clicks how they were made."""
 
-from train.compare.charts import Chart, Charts, StudentCharts
 from train.compare.findings import Findings, StudentFindings
-from train.compare.headlines import headline
-from train.compare.record_tables import record_tables
-from train.compare.tables import among_methods, classes, other_scores, scores, students, tests
-from train.compare.wording import CHANCE, COLOURED, EXPLAINED, MARKED, gain, points
+from train.compare.output.charts import Chart, Charts, StudentCharts
+from train.compare.output.headlines import headline
+from train.compare.output.record_tables import record_tables
+from train.compare.output.tables import among_methods, classes, other_scores, scores, students, tests
+from train.compare.output.wording import CHANCE, COLOURED, EXPLAINED, MARKED, gain, points
 from train.table import Table, filled
 from train.web_page import Card, WebPage, bullets, chart, columns, grid, paragraph, preformatted, scrolling_chart
 

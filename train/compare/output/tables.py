@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from train.compare.findings import ArmFindings, Findings, Scored, StudentFindings
+from train.compare.output.wording import MARK, listed, mean, mean_and_std, points, probability, signed, verdict
 from train.compare.statistics import Difference
-from train.compare.wording import MARK, listed, mean, mean_and_std, points, probability, signed, verdict
 from train.quantities import duration, energy, with_prefix
 from train.table import NOTHING, Table
 

@@ -1,10 +1,10 @@
 """A comparison as Markdown: whole, and as a section of a document."""
 
 from train.compare.findings import Findings
-from train.compare.headlines import headline
-from train.compare.record_tables import record_tables, runs
-from train.compare.tables import main_tables
-from train.compare.wording import CHANCE, EXPLAINED, MARKED, listed
+from train.compare.output.headlines import headline
+from train.compare.output.record_tables import record_tables, runs
+from train.compare.output.tables import main_tables
+from train.compare.output.wording import CHANCE, EXPLAINED, MARKED, listed
 from train.table import Table, escaped, filled, markdown
 
 

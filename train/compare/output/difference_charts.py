@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from train.chart_style import COLOURS, INK, SOFT, STYLE, literal, png
 from train.compare.findings import ArmFindings, StudentFindings
+from train.compare.output.wording import signed
 from train.compare.statistics import Difference
-from train.compare.wording import signed
 
 _ROW_INCHES = 0.3
 

@@ -1,7 +1,7 @@
 """What a comparison has found, in sentences."""
 
 from train.compare.findings import ArmFindings, StudentFindings
-from train.compare.wording import listed, points
+from train.compare.output.wording import listed, points
 
 
 def headline(found: StudentFindings) -> list[str]:

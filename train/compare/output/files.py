@@ -5,11 +5,11 @@ import io
 import json
 from pathlib import Path
 
-from train.compare.charts import draw
 from train.compare.findings import find
-from train.compare.markdown import section, whole
-from train.compare.page import compare_page
-from train.compare.record import Row, arm_rows, record, run_rows
+from train.compare.output.charts import draw
+from train.compare.output.markdown import section, whole
+from train.compare.output.page import compare_page
+from train.compare.output.record import Row, arm_rows, record, run_rows
 from train.compare.results import Results
 from train.durable import atomic_path, writing
 

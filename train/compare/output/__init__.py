@@ -1,0 +1,1 @@
+"""What a comparison writes: tables, charts, a page, and files for machines."""
