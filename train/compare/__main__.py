@@ -7,8 +7,10 @@ from train.command import command
 from train.compare.arms import open_arms, rehearse
 from train.compare.collect import collect
 from train.compare.config import CompareConfig
+from train.compare.findings import find
 from train.compare.output.document import merge
 from train.compare.output.files import write
+from train.compare.output.headlines import headline
 from train.compare.plan import budget_s, make_plan
 from train.compare.schedule import Schedule
 from train.compare.worker import further_processes, work
@@ -33,9 +35,11 @@ def main() -> None:
     if not finished:
         print("the budget is used up: run the same command again to go on; what is there is shown")
     if config.tables:
-        results = collect(config, schedule, plan, arguments)
-        for path in write(results, config.root):
+        findings = find(collect(config, schedule, plan, arguments))
+        for path in write(findings, config.root):
             print(path)
+        for line in (line for student in findings.students for line in headline(student)):
+            print(line)
         if config.merge is not None:
             merge(config.merge, config.name, (config.root / "section.md").read_text(encoding="utf-8"))
 

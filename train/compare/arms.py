@@ -84,7 +84,12 @@ def rehearse(arms: list[ArmConfig]) -> None:
     """
     for arm in progress(arms, "rehearsal", len(arms)):
         config = arm.training("rehearsal", arm.comparison.tuning.seed, arm.start)
-        open_session(config.model_copy(update={"profile": True}))
+        session = open_session(config.model_copy(update={"profile": True}))
+        if len(session.val_set) < 2 * arm.comparison.block:
+            raise UserError(
+                f"block: {arm.comparison.block}: {session.val_set.name} has {len(session.val_set)} images, and there "
+                "must be two blocks at least: choose fewer images"
+            )
 
 
 def longer(baseline: ArmConfig) -> ArmConfig:

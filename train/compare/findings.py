@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from train.compare.output.spread import Spread, median, spread
 from train.compare.results import Arm, Results, RunScores, Student
+from train.compare.spread import Spread, median, spread
 from train.compare.statistics import Difference, class_differences, difference
 from train.progress import progress
 

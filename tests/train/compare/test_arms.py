@@ -43,6 +43,7 @@ def test_only_who_listens_has_a_teacher(tmp_path: Path) -> None:
         ({"methods": BOTH}, "methods.kd: has a loss that needs a teacher: give one with recipe.teacher"),
         ({"methods": {"baseline": {"config": {"loop": {"stepz": 3}}}}}, "unknown key 'loop.stepz': did you mean"),
         ({"methods": {"baseline": {"search": {"losses.kd.weight": {"low": 1, "high": 2}}}}}, "losses.kd.weight: the"),
+        ({"block": 3}, "block: 3: streets/val has 4 images, and there must be two blocks at least"),
         ({"seeds": [1, 1]}, "seeds: one is there twice"),
         ({"seeds": [0]}, "0 is the seed of the tuning"),
         ({"budget": "8 hours"}, "budget"),

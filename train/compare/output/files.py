@@ -5,20 +5,19 @@ import io
 import json
 from pathlib import Path
 
-from train.compare.findings import find
+from train.compare.findings import Findings
 from train.compare.output.charts import draw
 from train.compare.output.markdown import section, whole
 from train.compare.output.page import compare_page
 from train.compare.output.record import Row, arm_rows, record, run_rows
-from train.compare.results import Results
 from train.durable import atomic_path, writing
 
 
-def write(results: Results, folder: Path) -> list[Path]:
-    """Write all that is to be shown; takes some seconds an arm, for the intervals.
+def write(findings: Findings, folder: Path) -> list[Path]:
+    """Write all that is to be shown.
 
     Args:
-        results: with a finished run of each student's baseline at least.
+        findings: of a comparison.
         folder: made where it is missing; files of the same names are replaced, each whole or not at all.
 
     Returns:
@@ -28,7 +27,6 @@ def write(results: Results, folder: Path) -> list[Path]:
     Raises:
         UserError: they cannot be written.
     """
-    findings = find(results)
     charts = draw(findings)
     texts = {
         "report.html": compare_page(findings, charts).html(),

@@ -9,8 +9,8 @@ import numpy as np
 
 from train.compare.findings import ArmFindings, Findings, Scored
 from train.compare.output.headlines import headline
-from train.compare.output.spread import Spread
 from train.compare.results import Arm, RunScores
+from train.compare.spread import Spread
 from train.compare.statistics import Difference
 
 Row = dict[str, str | int | float | None]

@@ -1,7 +1,7 @@
 """Figures of a comparison as people read them: shares in points of a hundred, differences with what they are worth."""
 
-from train.compare.output.spread import Spread
 from train.compare.results import Parameters
+from train.compare.spread import Spread
 from train.compare.statistics import Difference
 from train.table import NOTHING
 

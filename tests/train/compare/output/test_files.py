@@ -10,6 +10,7 @@ import pytest
 
 from tests.train.compare.made_results import CLASSES, made_results
 from tests.train.test_report import Page
+from train.compare.findings import find
 from train.compare.output.files import write
 from train.compare.results import Results
 from train.errors import UserError
@@ -23,7 +24,7 @@ class Written:
 
     def __init__(self, folder: Path, results: Results) -> None:
         self.results = results
-        self.paths = write(results, folder)
+        self.paths = write(find(results), folder)
         self.folder = folder
 
     def text(self, name: str) -> str:
@@ -117,7 +118,7 @@ def test_documents_escape_what_is_markup(written: Written) -> None:
 
 def test_writing_again_replaces_and_gives_the_same(written: Written) -> None:
     before = {path.name: path.read_bytes() for path in written.paths}
-    assert write(written.results, written.folder) == written.paths
+    assert write(find(written.results), written.folder) == written.paths
     assert {path.name: path.read_bytes() for path in written.paths} == before
 
 
@@ -140,4 +141,4 @@ def test_a_comparison_that_lacks_something_is_shown(tmp_path: Path, results: Cal
 def test_a_folder_that_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file/out: cannot be written"):
-        write(made_results(students=("tiny",), gains={"baseline": 0.0}), tmp_path / "file" / "out")
+        write(find(made_results(students=("tiny",), gains={"baseline": 0.0})), tmp_path / "file" / "out")
