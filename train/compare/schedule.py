@@ -152,7 +152,8 @@ class Schedule:
         if best is None or times is None:
             return []
         steps = round(times * baseline.steps)
-        return [Job(arm.training(f"seed-{seed}", seed, best, steps), steps, True) for seed in self._plan.seeds]
+        # Methods that are added may make it longer: then these are other runs.
+        return [Job(arm.training(f"seed-{seed}-{steps}", seed, best, steps), steps, True) for seed in self._plan.seeds]
 
     def _times(self, baseline: ArmSchedule) -> float | None:
         """How many times as long the control is trained as the baseline."""
