@@ -48,7 +48,7 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
         dimensions=_dimensions(config),
         seeds=plan.seeds,
         block=config.block,
-        notes=[*plan.notes, *(_unfinished(arm, plan) for arm in missing)],
+        notes=[*plan.notes, *_uncontrolled(config), *(_unfinished(arm, plan) for arm in missing)],
         environment=json.loads((first.root / "env.json").read_text(encoding="utf-8")),
     )
 
@@ -58,7 +58,7 @@ def _all(schedule: Schedule) -> list["_Found"]:
     found = []
     for own in schedule.arms:
         found.append(_Found(own.arm, own, own.finals()))
-        if own.arm.kind == "baseline":
+        if own.has_control:
             found.append(_Found(longer(own.arm), own, schedule.control(own)))
     return found
 
@@ -108,6 +108,12 @@ def _dimensions(config: CompareConfig) -> list[Dimension]:
 
 
 def _unfinished(arm: Arm, plan: Plan) -> str:
+def _uncontrolled(config: CompareConfig) -> list[str]:
+    """What the control would have shown."""
+    said = "No baseline is trained for longer: what the time of a dearer method gives without the method is not shown."
+    return [] if config.control or len(config.methods) == 1 else [said]
+
+
     where = f"{arm.student} by {arm.method}"
     failed = sum(not trial.miou for trial in arm.trials)
     trials = f" Of its trials {failed} failed: their losses were no longer finite." if failed else ""

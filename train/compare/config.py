@@ -85,9 +85,9 @@ class CompareConfig(BaseModel):
     )
     longer: float | None = Field(
         default=None,
-        ge=1,
-        description="the baseline once more, with so many times the steps; default: as many as fit into the time of "
-        "the dearest method, which depends on the machine",
+        ge=0,
+        description="the control: the baseline once more, with so many times the steps, 1 or more; 0: no control; "
+        "default: as many as fit into the time of the dearest method, which depends on the machine",
     )
     test_split: str = Field(default="", description="scored once, when all is trained; default: there is none")
     block: int = Field(
@@ -120,7 +120,14 @@ class CompareConfig(BaseModel):
             raise ValueError("seeds: one is there twice")
         if f"{self.baseline}-longer" in self.methods:
             raise ValueError(f"methods: '{self.baseline}-longer' is the name of the control: choose another")
+        if self.longer is not None and 0 < self.longer < 1:
+            raise ValueError(f"longer: {self.longer:g} times the steps are fewer: give 1 or more, or 0 for no control")
         return self
+
+    @property
+    def control(self) -> bool:
+        """Whether the baseline is trained once more, for longer."""
+        return self.longer != 0
 
     @property
     def root(self) -> Path:

@@ -39,10 +39,10 @@ class Plan:
         """What cannot be shown, a sentence each."""
         found = []
         if self.trials < self.asked[0]:
-            found.append(
-                f"The budget of {self.budget} has room for {self.trials} of {self.asked[0]} trials an arm: "
-                + ("nothing is tuned." if self.trials == 1 else "differences in how well arms are tuned stay.")
-            )
+            found.append(f"The budget of {self.budget} has room for {self.trials} of {self.asked[0]} trials an arm.")
+            found += ["Differences in how well arms are tuned stay."] if self.trials > 1 else []
+        if self.trials == 1:
+            found.append("Nothing is tuned: a difference may be one of how well the recipe suits each arm.")
         if len(self.seeds) < self.asked[1]:
             found.append(f"The budget of {self.budget} has room for {len(self.seeds)} of {self.asked[1]} seeds.")
         return [*found, _power(len(self.seeds))]
@@ -106,7 +106,7 @@ def _seconds(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[P
         share = 1.0 if stopping is None else stopping.keep + (1 - stopping.keep) * stopping.after
         runs = (trials * share if trials > 1 else 0) + seeds
         if arm.kind == "baseline":
-            runs += seeds * (config.longer or _CONTROL_TIMES)
+            runs += seeds * (_CONTROL_TIMES if config.longer is None else config.longer)
         total += runs * whole + seeds * speed.score_s
     fresh = max(speed.fresh_s for speed in paces)
     return fresh + total / config.processes

@@ -44,6 +44,11 @@ class ArmSchedule:
         """Of the trials; none: there is only one, the config as it is, and nothing to choose."""
         return list(range(self.plan.trials)) if self.plan.trials > 1 else []
 
+    @property
+    def has_control(self) -> bool:
+        """Whether it is trained once more, for longer."""
+        return self.arm.kind == "baseline" and self.arm.comparison.control
+
     def survivors(self) -> list[int] | None:
         """The points that go on after the ranking; None: it cannot be made yet."""
         short = [self.trial(point, self.rank_after) for point in self.points]
@@ -122,7 +127,7 @@ class Schedule:
         for arm in self.arms:
             yield from arm.open()
         for baseline in self.arms:
-            if baseline.arm.kind == "baseline":
+            if baseline.has_control:
                 yield from (job for job in self.control(baseline) if not job.done)
 
     def record(self) -> None:
@@ -139,10 +144,10 @@ class Schedule:
         done = total = 0
         for schedule in self.arms:
             jobs = [schedule.trial(point, schedule.rank_after) for point in schedule.points] + schedule.finals()
-            if schedule.arm.kind == "baseline":
+            if schedule.has_control:
                 jobs += self.control(schedule)
             done += sum(job.done for job in jobs)
-            total += len(schedule.points) + len(self._plan.seeds) * (2 if schedule.arm.kind == "baseline" else 1)
+            total += len(schedule.points) + len(self._plan.seeds) * (2 if schedule.has_control else 1)
         return done, total
 
     def control(self, baseline: ArmSchedule) -> list[Job]:

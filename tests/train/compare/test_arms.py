@@ -46,6 +46,7 @@ def test_only_who_listens_has_a_teacher(tmp_path: Path) -> None:
         ({"block": 3}, "block: 3: streets/val has 4 images, and there must be two blocks at least"),
         ({"seeds": [1, 1]}, "seeds: one is there twice"),
         ({"seeds": [0]}, "0 is the seed of the tuning"),
+        ({"longer": 0.5}, "longer: 0.5 times the steps are fewer: give 1 or more, or 0 for no control"),
         ({"budget": "8 hours"}, "budget"),
         ({"tuning": {"search": {"optimizer.lr": {"low": 2, "high": 1}}}}, "give low and a greater high"),
         ({"tuning": {"search": {"optimizer.lr": {"low": 0, "high": 1, "log": True}}}}, "starts above 0"),

@@ -66,12 +66,16 @@ def test_a_budget_is_planned_once_and_says_what_it_leaves_out(tmp_path: Path, cl
     assert "one trial and one seed of 1 arms take" in refused.err
 
 
-def test_a_test_split_is_scored_when_all_is_trained(tmp_path: Path, cli: Any) -> None:
-    alone = {"methods": {"baseline": {}}, "tuning": {"trials": 1}, "seeds": [1], "longer": 1}
-    arguments = written(tmp_path, **alone, test_split="train")
+def test_a_test_split_is_scored_when_all_is_trained_and_what_is_left_out_is_said(tmp_path: Path, cli: Any) -> None:
+    arguments = written(tmp_path, tuning={"trials": 1}, seeds=[1], longer=0, test_split="train")
     assert cli(compare.main, arguments).code == 0
     results = json.loads((tmp_path / "runs/tiny/results.json").read_text())
-    assert [len(arm["tested"]) for arm in results["arms"]] == [1, 1]
+    assert {arm["method"]: len(arm["tested"]) for arm in results["arms"]} == {"baseline": 1, "upright": 1}
+    assert [note.split(":")[0] for note in results["notes"]] == [
+        "Nothing is tuned",
+        "With one seed no difference between methods can be shown.",
+        "No baseline is trained for longer",
+    ]
     assert (tmp_path / "runs/tiny/small/baseline/seed-1/evaluation/compare-train.json").is_file()
 
 

@@ -103,4 +103,14 @@ def test_nothing_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
 
 def test_where_there_is_nothing_to_choose_nothing_is_tried(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, tuning={"trials": 1})
-    assert [Path(job.config.name).name for job in opened(config).open()] == ["seed-1", "seed-2"] * 3
+    names = [Path(job.config.name).name for job in opened(config).open()]
+    assert names == ["seed-1", "seed-2"] * 2 + ["seed-1-6", "seed-2-6"]
+
+
+def test_the_control_can_be_left_out(tmp_path: Path) -> None:
+    schedule = opened(tiny_config(tmp_path, tuning={"trials": 1}, longer=0))
+    jobs = list(schedule.open())
+    assert [job.config.name for job in jobs] == [
+        f"tiny/small/{name}/seed-{n}" for name in ("baseline", "upright") for n in (1, 2)
+    ]
+    assert schedule.line(jobs[0]).startswith("[0 of 4 trainings are done]")

@@ -5,9 +5,9 @@ from train.compare.output.wording import listed, points
 
 
 def headline(found: StudentFindings) -> list[str]:
-    """Which methods beat the tuned baseline of a student, by how much, at what cost, and which show no difference."""
+    """Which methods beat the baseline of a student, by how much, at what cost, and which show no difference."""
     name, base = found.student.name, found.baseline
-    whose = f"the tuned baseline, whose mIoU is {points(base.val.miou.mean)}"
+    whose = f"the {'tuned ' if base.arm.trials else ''}baseline, whose mIoU is {points(base.val.miou.mean)}"
     if not found.methods:
         return [f"{name}: there is no method to compare with {whose}."]
     if all(len(arm.arm.runs) == 1 for arm in found.methods):

@@ -10,7 +10,7 @@ from train.table import NOTHING, Table
 
 
 def scores(found: StudentFindings) -> Table:
-    """Each arm: mIoU, what it gains on the tuned baseline, other scores, and what its training takes."""
+    """Each arm: mIoU, what it gains on the baseline, other scores, and what its training takes."""
     baseline = found.baseline.method
     columns: dict[str, Callable[[ArmFindings], str]] = {
         "mIoU, best": lambda arm: mean_and_std(arm.val.miou),
@@ -29,7 +29,7 @@ def scores(found: StudentFindings) -> Table:
 
 
 def among_methods(found: StudentFindings) -> Table:
-    """mIoU of each method less that of other arms than the tuned baseline; no columns: there are none."""
+    """mIoU of each method less that of other arms than the baseline; no columns: there are none."""
     columns: dict[str, Callable[[ArmFindings], str]] = {}
     for name in found.further_references:
         columns |= {f"to {name}": _against(name, verdict), f"p, to {name}": _against(name, probability)}

@@ -137,6 +137,12 @@ def test_no_gain_is_claimed_where_none_is_shown() -> None:
     ]
 
 
+def test_a_baseline_that_was_not_tuned_is_not_called_so() -> None:
+    results = made_results(students=ONE, gains={"baseline": 0.0, "kd": 0.01})
+    results.arms[:] = [dataclasses.replace(one, trials=[]) for one in results.arms]
+    assert "tuned" not in " ".join(headline(find(results).students[0]))
+
+
 def test_every_trial_and_every_run_is_on_record(found: Findings) -> None:
     results = found.results
     table = trials(results)
