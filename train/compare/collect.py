@@ -49,6 +49,7 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
         seeds=plan.seeds,
         block=config.block,
         notes=[*plan.notes, *_uncontrolled(config), *(_unfinished(arm, plan) for arm in missing)],
+        config=config.model_dump(mode="json", exclude_unset=True),
         environment=json.loads((first.root / "env.json").read_text(encoding="utf-8")),
     )
 
@@ -107,13 +108,13 @@ def _dimensions(config: CompareConfig) -> list[Dimension]:
     return [Dimension(key, methods, text) for (key, text), methods in spaces.items()]
 
 
-def _unfinished(arm: Arm, plan: Plan) -> str:
 def _uncontrolled(config: CompareConfig) -> list[str]:
     """What the control would have shown."""
     said = "No baseline is trained for longer: what the time of a dearer method gives without the method is not shown."
     return [] if config.control or len(config.methods) == 1 else [said]
 
 
+def _unfinished(arm: Arm, plan: Plan) -> str:
     where = f"{arm.student} by {arm.method}"
     failed = sum(not trial.miou for trial in arm.trials)
     trials = f" Of its trials {failed} failed: their losses were no longer finite." if failed else ""

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from train.compare.results import Arm, Results, RunScores, Student
 from train.compare.spread import Spread, median, spread
-from train.compare.statistics import Difference, class_differences, difference
+from train.compare.statistics import Difference, class_differences, difference, scalar_difference
 from train.progress import progress
 
 KD = "kd"
 """The plain method that all others should be above as well."""
+_COMPARED = ("last_miou", "macc", "boundary_f", "tc", "flips_per_s")
 _ORDER = ("baseline", "longer", "method")
 
 
@@ -26,6 +27,8 @@ class Scored:
     class_iou: dict[str, Spread | None]
     against: dict[str, Difference]
     """mIoU less that of another arm of the student, by its method's name; only where they have a seed in common."""
+    to_baseline: dict[str, Difference]
+    """Other scores less the baseline's, by their names here; the intervals allow for other seeds, not for other images."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,8 @@ def _arm(arm: Arm, results: Results) -> ArmFindings:
     own_classes = baseline.method in compared
     return ArmFindings(
         arm=arm,
-        val=_scored(arm.runs, compared, results.block),
-        test=_scored(arm.tested, _tested(arm, baseline), results.block) if arm.tested else None,
+        val=_scored(arm.runs, compared, baseline.method, results.block),
+        test=_scored(arm.tested, _tested(arm, baseline), baseline.method, results.block) if arm.tested else None,
         seconds=median(run.seconds for run in arm.runs),
         cpu_joules=median(run.cpu_joules for run in arm.runs),
         gpu_joules=median(run.gpu_joules for run in arm.runs),
@@ -139,7 +142,7 @@ def _tested(arm: Arm, baseline: Arm) -> dict[str, list[RunScores]]:
     return {baseline.method: baseline.tested} if wanted else {}
 
 
-def _scored(runs: list[RunScores], others: dict[str, list[RunScores]], block: int) -> Scored:
+def _scored(runs: list[RunScores], others: dict[str, list[RunScores]], baseline: str, block: int) -> Scored:
     miou = spread(run.miou for run in runs)
     assert miou is not None  # there is no arm without a run
     return Scored(
@@ -152,4 +155,17 @@ def _scored(runs: list[RunScores], others: dict[str, list[RunScores]], block: in
         flips_per_s=spread(run.flips_per_s for run in runs),
         class_iou={name: spread(run.class_iou[name] for run in runs) for name in runs[0].class_iou},
         against={name: difference(runs, other, block) for name, other in others.items()},
+        to_baseline=_differences(runs, others.get(baseline, [])),
     )
+
+
+def _differences(runs: list[RunScores], baseline: list[RunScores]) -> dict[str, Difference]:
+    """Of the scores that both have, over the seeds with which they have them."""
+    paired = [(run, other) for run in runs for other in baseline if run.seed == other.seed]
+    found = {}
+    for name in _COMPARED:
+        scores = [(getattr(run, name), getattr(other, name)) for run, other in paired]
+        there = [pair for pair in scores if None not in pair]
+        if there:
+            found[name] = scalar_difference(*zip(*there, strict=True))
+    return found

@@ -127,6 +127,8 @@ class Results:
     """Neighbouring images of the val split that are drawn together when intervals are made."""
     notes: list[str]
     """What the budget left out, and what therefore cannot be shown, a sentence each."""
+    config: dict[str, Any]
+    """Of the comparison, resolved."""
     environment: dict[str, Any]
     """As in a run's ``env.json``."""
 

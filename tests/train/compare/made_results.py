@@ -48,6 +48,7 @@ def made_results(
         seeds=list(seeds),
         block=4,
         notes=list(notes),
+        config={"name": "compare/made", "seeds": [1, 2, 3]},
         environment={"python": "3.11.7", "device": "cpu", "versions": {"torch": "2.14.1"}},
     )
 

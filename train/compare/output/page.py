@@ -1,5 +1,7 @@
 """The page of a comparison: what is shown comes first, then the figures, and behind clicks how they were made."""
 
+import yaml
+
 from train.compare.findings import Findings, StudentFindings
 from train.compare.output.charts import Chart, Charts, StudentCharts
 from train.compare.output.headlines import headline
@@ -32,7 +34,8 @@ def compare_page(findings: Findings, charts: Charts) -> WebPage:
         page.section(table.title, _grid(table))
     for table in filled(record_tables(results)):
         page.folded(table.title, _grid(table))
-    page.folded("The same again", preformatted(results.command))
+    again = yaml.safe_dump(results.config, sort_keys=False, allow_unicode=True)
+    page.folded("The same again", preformatted(f"{results.command}\n\n{again}"))
     return page
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from train.compare.findings import ArmFindings, Findings, Scored, StudentFindings
-from train.compare.output.wording import MARK, listed, mean, mean_and_std, points, probability, signed, verdict
+from train.compare.findings import ArmFindings, Findings, StudentFindings
+from train.compare.output.wording import MARK, listed, mean, mean_and_std, points, probability, rate, signed, verdict
 from train.compare.statistics import Difference
 from train.quantities import duration, energy, with_prefix
 from train.table import NOTHING, Table
@@ -37,13 +37,20 @@ def among_methods(found: StudentFindings) -> Table:
 
 
 def other_scores(found: StudentFindings) -> Table:
-    """What else was measured of each arm, with its spread over seeds."""
+    """What else was measured of each arm, with its spread over seeds, and what it gains on the baseline."""
+    to = f"to {found.baseline.method}"
     columns: dict[str, Callable[[ArmFindings], str]] = {
+        "mIoU, last": lambda arm: mean_and_std(arm.val.last_miou),
+        f"mIoU, last, {to}": lambda arm: verdict(arm.val.to_baseline.get("last_miou")),
         "mAcc": lambda arm: mean_and_std(arm.val.macc),
+        f"mAcc, {to}": lambda arm: verdict(arm.val.to_baseline.get("macc")),
         "pixel accuracy": lambda arm: mean_and_std(arm.val.pixel_accuracy),
         "boundary F": lambda arm: mean_and_std(arm.val.boundary_f),
+        f"boundary F, {to}": lambda arm: verdict(arm.val.to_baseline.get("boundary_f")),
         "TC": lambda arm: mean_and_std(arm.val.tc),
-        "label flips /s": lambda arm: _flips(arm.val),
+        f"TC, {to}": lambda arm: verdict(arm.val.to_baseline.get("tc")),
+        "label flips /s, fewer are better": lambda arm: mean_and_std(arm.val.flips_per_s, rate),
+        f"label flips /s, {to}": lambda arm: verdict(arm.val.to_baseline.get("flips_per_s"), rate),
     }
     return _filled(f"{found.student.name}: other scores on val", columns, found.arms)
 
@@ -114,14 +121,6 @@ def _filled(title: str, columns: dict[str, Callable[[ArmFindings], str]], arms: 
 
 def _against(name: str, shown: Callable[[Difference | None], str]) -> Callable[[ArmFindings], str]:
     return lambda arm: shown(arm.val.against.get(name))
-
-
-def _flips(scored: Scored) -> str:
-    """Not a share."""
-    found = scored.flips_per_s
-    if found is None:
-        return NOTHING
-    return f"{found.mean:.3f}" if found.std is None else f"{found.mean:.3f} ± {found.std:.3f}"
 
 
 def _or_nothing(value: float | None, shown: Callable[[float], str]) -> str:
