@@ -53,19 +53,6 @@ def test_one_command_ends_in_tables_and_again_in_the_same(tmp_path: Path, cli: A
     assert (root / "table.md").read_text() == table
 
 
-def test_a_budget_is_planned_once_and_says_what_it_leaves_out(tmp_path: Path, cli: Any) -> None:
-    arguments = written(tmp_path, seeds=[1, 2, 3, 4, 5], tuning={"trials": 400}, methods={"baseline": {}})
-    ended = cli(compare.main, [*arguments, "--budget", "4s", "--no-tables"])
-    assert ended.code == 0
-    plan = json.loads((tmp_path / "runs/tiny/plan.json").read_text())
-    assert plan["trials"] < 400
-    assert len(plan["seeds"]) >= 1
-    assert f"has room for {plan['trials']} of 400 trials an arm" in ended.out
-    refused = cli(compare.main, [*arguments, "--budget", "0.001s"])
-    assert refused.code == 2
-    assert "one trial and one seed of 1 arms take" in refused.err
-
-
 def test_a_test_split_is_scored_when_all_is_trained_and_what_is_left_out_is_said(tmp_path: Path, cli: Any) -> None:
     arguments = written(tmp_path, tuning={"trials": 1}, seeds=[1], longer=0, test_split="train")
     assert cli(compare.main, arguments).code == 0
