@@ -61,7 +61,7 @@ def make_plan(config: CompareConfig, arms: Sequence[ArmConfig]) -> Plan:
     if path.is_file():
         earlier = Plan(**json.loads(path.read_text(encoding="utf-8")))
         if (earlier.budget, tuple(earlier.asked)) == (config.budget, whole.asked):
-            return earlier
+            return replace(earlier, asked=whole.asked)
     paces = [pace(arm) for arm in progress(arms, "pace", len(arms))]
     plan = _fitting(config, arms, paces, replace(whole, budget=config.budget))
     config.root.mkdir(parents=True, exist_ok=True)
