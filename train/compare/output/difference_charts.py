@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from train.chart_style import COLOURS, INK, SOFT, STYLE, literal, png
 from train.compare.findings import ArmFindings, StudentFindings
-from train.compare.output.wording import signed
+from train.compare.output.wording import COARSE_POINTS, signed
 from train.compare.statistics import Difference
 
 _ROW_INCHES = 0.3
@@ -82,7 +82,7 @@ def _print_cell(axes: Axes, row: int, column: int, difference: Difference | None
     if difference.shown and abs(100 * difference.mean) > 0.75 * reach:
         colour = "white"
     weight = "bold" if difference.shown else "normal"
-    text = signed(difference.mean, digits=1)
+    text = signed(difference.mean, COARSE_POINTS)
     axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour, fontweight=weight)
 
 

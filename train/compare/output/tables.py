@@ -3,7 +3,17 @@
 from collections.abc import Callable
 
 from train.compare.findings import ArmFindings, Findings, StudentFindings
-from train.compare.output.wording import MARK, listed, mean, mean_and_std, points, probability, rate, signed, verdict
+from train.compare.output.wording import (
+    MARK,
+    PER_SECOND,
+    listed,
+    mean,
+    mean_and_std,
+    points,
+    probability,
+    signed,
+    verdict,
+)
 from train.compare.statistics import Difference
 from train.quantities import duration, energy, with_prefix
 from train.table import NOTHING, Table
@@ -49,8 +59,8 @@ def other_scores(found: StudentFindings) -> Table:
         f"boundary F, {to}": lambda arm: verdict(arm.val.to_baseline.get("boundary_f")),
         "TC": lambda arm: mean_and_std(arm.val.tc),
         f"TC, {to}": lambda arm: verdict(arm.val.to_baseline.get("tc")),
-        "label flips /s, fewer are better": lambda arm: mean_and_std(arm.val.flips_per_s, rate),
-        f"label flips /s, {to}": lambda arm: verdict(arm.val.to_baseline.get("flips_per_s"), rate),
+        "label flips /s, fewer are better": lambda arm: mean_and_std(arm.val.flips_per_s, PER_SECOND),
+        f"label flips /s, {to}": lambda arm: verdict(arm.val.to_baseline.get("flips_per_s"), PER_SECOND),
     }
     return _filled(f"{found.student.name}: other scores on val", columns, found.arms)
 

@@ -1,5 +1,7 @@
 """Figures of a comparison as people read them: shares in points of a hundred, differences with what they are worth."""
 
+from typing import NamedTuple
+
 from train.compare.results import Parameters
 from train.compare.spread import Spread
 from train.compare.statistics import Difference
@@ -11,8 +13,8 @@ ONE_SEED = "one seed: nothing shown"
 EXPLAINED = (
     "Scores are in points of a hundred, mean ± standard deviation over seeds. Best: of the checkpoint that was best on "
     "val; last: of the network after its last step. In brackets stands the 95 % interval of a difference, over seeds "
-    "and images; where it holds zero, no difference is shown. p is that of the paired t-test over seeds, the training "
-    "time a median."
+    "and images, of other scores over seeds alone; where it holds zero, no difference is shown. p is that of the "
+    "paired t-test over seeds, the training time a median."
 )
 MARK = "*"
 MARKED = f"Of the classes, {MARK} marks a difference whose interval holds no zero."
@@ -21,14 +23,26 @@ CHANCE = "One in twenty such intervals misses the truth by chance; nothing here 
 _LEAST_P = 0.001
 
 
+class Unit(NamedTuple):
+    """How a score is printed."""
+
+    scale: float
+    digits: int
+
+
+POINTS = Unit(100, 2)
+COARSE_POINTS = Unit(100, 1)
+PER_SECOND = Unit(1, 3)
+
+
 def points(share: float | None) -> str:
     """67.12."""
     return NOTHING if share is None else f"{100 * share:.2f}"
 
 
-def signed(share: float | None, digits: int = 2) -> str:
+def signed(value: float | None, unit: Unit = POINTS) -> str:
     """+3.12 or −0.50, the sign as long as the plus."""
-    return NOTHING if share is None else f"{100 * share:+.{digits}f}".replace("-", "−")
+    return NOTHING if value is None else f"{unit.scale * value:+.{unit.digits}f}".replace("-", "−")
 
 
 def mean(found: Spread | None) -> str:
@@ -36,27 +50,29 @@ def mean(found: Spread | None) -> str:
     return points(found.mean if found else None)
 
 
-def mean_and_std(found: Spread | None) -> str:
+def mean_and_std(found: Spread | None, unit: Unit = POINTS) -> str:
     """67.12 ± 0.45; of one seed the value alone."""
     if found is None:
         return NOTHING
-    return points(found.mean) if found.std is None else f"{points(found.mean)} ± {points(found.std)}"
+    there = [value for value in (found.mean, found.std) if value is not None]
+    return " ± ".join(f"{unit.scale * value:.{unit.digits}f}" for value in there)
 
 
-def verdict(difference: Difference | None) -> str:
+def verdict(difference: Difference | None, unit: Unit = POINTS) -> str:
     """+3.12 (+1.20 … +5.03), or that none is shown, and then the interval alone."""
+    said = gain(difference, unit)
     if difference is None or difference.low is None or difference.high is None:
-        return gain(difference)
-    return f"{gain(difference)} ({signed(difference.low)} … {signed(difference.high)})"
+        return said
+    return f"{said} ({signed(difference.low, unit)} … {signed(difference.high, unit)})"
 
 
-def gain(difference: Difference | None) -> str:
+def gain(difference: Difference | None, unit: Unit = POINTS) -> str:
     """+3.12, or that it is not shown."""
     if difference is None:
         return NOTHING
     if difference.seeds == 1:
         return ONE_SEED
-    return signed(difference.mean) if difference.shown else NOT_SHOWN
+    return signed(difference.mean, unit) if difference.shown else NOT_SHOWN
 
 
 def probability(difference: Difference | None) -> str:

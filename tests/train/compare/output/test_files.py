@@ -73,6 +73,8 @@ def test_json_holds_the_numbers_of_the_results(written: Written, numbers: dict[s
     )
     assert kd["val"]["against"]["baseline"]["shown"] is False
     assert cwd["val"]["tc"] is None
+    assert cwd["val"]["to_baseline"].keys() == {"last_miou", "macc", "boundary_f"}
+    assert cwd["test"]["to_baseline"]["boundary_f"]["shown"] is True
     assert len(numbers["headlines"]["tiny"]) == 6
 
 

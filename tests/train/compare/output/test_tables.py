@@ -10,8 +10,9 @@ from train.compare.findings import ArmFindings, Findings, StudentFindings, find
 from train.compare.output.headlines import headline
 from train.compare.output.record_tables import record_tables, runs, trials
 from train.compare.output.tables import among_methods, classes, main_tables, other_scores, scores, students
-from train.compare.output.wording import MARK
+from train.compare.output.wording import MARK, verdict
 from train.compare.results import RunScores
+from train.compare.statistics import scalar_difference
 from train.table import NOTHING, Table
 
 ONE = ("tiny",)
@@ -48,7 +49,6 @@ def test_scores_are_means_over_seeds_in_points(found: Findings) -> None:
     values = [100 * run.miou for run in runs]
     spread = f"{statistics.fmean(values):.2f} ± {statistics.stdev(values):.2f}"
     assert column(table, "mIoU, best")["cwd"] == spread
-    assert column(other_scores(student), "mAcc")["cwd"].startswith(column(table, "mAcc")["cwd"])
     assert column(table, "training")["cwd"] == "4 min 47 s"  # the median of three
     assert column(table, "steps") | {"baseline-longer": "1200"} == dict.fromkeys(column(table, "steps"), "1200")
     assert not {"TC", "energy, GPUs"} & set(table.head)  # nobody measured them
@@ -62,6 +62,32 @@ def test_a_gain_is_printed_only_where_its_interval_holds_no_zero(found: Findings
     assert said["pfs"].count("−") == 3
     assert said["kd"].startswith("no difference shown (−")
     assert said["baseline"] == NOTHING
+
+
+def test_other_scores_are_compared_with_the_baseline_over_seeds(found: Findings) -> None:
+    student = found.students[0]
+    table = other_scores(student)
+    assert column(table, "mAcc")["cwd"].startswith(column(scores(student), "mAcc")["cwd"])
+    ours, base = ([run.boundary_f for run in arm(student, name).arm.runs] for name in ("cwd", "baseline"))
+    expected = scalar_difference(*([value or 0 for value in values] for values in (ours, base)))
+    assert column(table, "boundary F, to baseline")["cwd"] == verdict(expected)
+    assert expected.shown
+    assert column(table, "boundary F, to baseline")["kd"].startswith("no difference shown (−")
+    assert column(table, "mIoU, last, to baseline")["baseline"] == NOTHING
+    assert not any(title.startswith(("TC", "label flips")) for title in table.head)  # these have no clips
+
+
+def test_label_flips_are_no_shares_and_a_seed_without_them_is_left_out() -> None:
+    results = made_results(students=ONE, gains={"baseline": 0.0, "kd": 0.01}, tested=False)
+    flips: dict[str, list[float | None]] = {"baseline": [1.3, 1.2, 1.4], "kd": [0.9, 0.81, None]}
+    results.arms[:] = [
+        dataclasses.replace(one, runs=[dataclasses.replace(run, flips_per_s=own) for run, own in paired])
+        for one in results.arms
+        for paired in [list(zip(one.runs, flips[one.method], strict=True))]
+    ]
+    table = other_scores(find(results).students[0])
+    assert column(table, "label flips /s, fewer are better")["baseline"] == "1.300 ± 0.100"
+    assert column(table, "label flips /s, to baseline")["kd"] == "−0.395 (−0.459 … −0.331)"
 
 
 def test_methods_are_compared_with_plain_distillation_and_the_longer_baseline(found: Findings) -> None:
