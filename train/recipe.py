@@ -93,9 +93,10 @@ def _save(session: Session, links: list[Which]) -> None:
 
 def _interrupted(session: Session, number: int) -> Interrupted:
     folder = session.run.checkpoint("last").resolve()
+    resuming = "" if session.config.resume else " with --resume"
     return Interrupted(
         f"{signal.Signals(number).name}: stopped after step {session.state.step}, which is saved in "
-        f"{session.run.checkpoints / folder.name}; go on by the same command with --resume",
+        f"{session.run.checkpoints / folder.name}; go on by the same command{resuming}",
         number,
     )
 

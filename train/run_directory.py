@@ -177,9 +177,14 @@ def _plain(config: RunConfig) -> dict[str, Any]:
     return plain
 
 
+def changed_keys(old: RunConfig, new: RunConfig) -> list[str]:
+    """Where two configs differ in what they compute, as dotted keys."""
+    found = _differing(old.model_dump(mode="json"), new.model_dump(mode="json"))
+    return [key for key in found if not {key, key.split(".")[0]} & _NOT_COMPARED]
+
+
 def _check_same_config(run: RunDirectory, config: RunConfig) -> None:
-    old, new = run.config().model_dump(mode="json"), config.model_dump(mode="json")
-    changed = [key for key in _differing(old, new) if not {key, key.split(".")[0]} & _NOT_COMPARED]
+    changed = changed_keys(run.config(), config)
     if changed:
         raise UserError(
             f"{run.root}: cannot resume, the config differs in {', '.join(changed)}: resume with the run's own "

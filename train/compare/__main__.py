@@ -8,12 +8,13 @@ from train.compare.arms import open_arms, rehearse
 from train.compare.collect import collect
 from train.compare.config import CompareConfig
 from train.compare.findings import find
+from train.compare.further_processes import further_processes
 from train.compare.output.document import merge
 from train.compare.output.files import write
 from train.compare.output.headlines import headline
 from train.compare.plan import budget_s, make_plan
 from train.compare.schedule import Schedule
-from train.compare.worker import further_processes, work
+from train.compare.worker import work
 from train.quantities import duration
 from train.settings import load_config
 
@@ -30,8 +31,9 @@ def main() -> None:
     for note in plan.notes:
         print(note, flush=True)
     schedule = Schedule(arms, plan)
-    with further_processes(config, arguments):
-        finished = work(config, schedule, began + budget_s(config))
+    schedule.check()
+    with further_processes(config, arguments) as look:
+        finished = work(config, schedule, began + budget_s(config), look)
     if not finished:
         print("the budget is used up: run the same command again to go on; what is there is shown")
     if config.tables:

@@ -1,5 +1,6 @@
 """The arms of a comparison: each student with each method, and the config of each of their trainings."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,27 @@ class ArmConfig:
         """What its trials try."""
         tuning = self.comparison.tuning
         return search_points(self.space, self.start, tuning.trials, tuning.seed)
+
+    @property
+    def rank_after(self) -> int:
+        """The step after which trials are ranked, one with an evaluation; the last: none is ended early."""
+        loop, stopping = self.base.loop, self.comparison.tuning.stopping
+        if stopping is None:
+            return loop.steps
+        evaluations = max(1, round(stopping.after * loop.steps / loop.eval_every))
+        return min(evaluations * loop.eval_every, loop.steps)
+
+    def kept(self, trials: int) -> int:
+        """How many of so many trials go on after the ranking."""
+        stopping = self.comparison.tuning.stopping
+        if stopping is None or self.rank_after == self.base.loop.steps:
+            return trials
+        return math.ceil(stopping.keep * trials)
+
+    def steps_of(self, trials: int) -> int:
+        """Of so many trials together; a single one is not trained, for it has nothing to be chosen from."""
+        kept = self.kept(trials)
+        return kept * self.base.loop.steps + (trials - kept) * self.rank_after if trials > 1 else 0
 
     def training(self, run: str, seed: int, parameters: Parameters, steps: int | None = None) -> RunConfig:
         """The config of one of its trainings.

@@ -3,13 +3,14 @@
 import json
 import shlex
 
+from train.compare.arm_schedule import ArmSchedule
 from train.compare.arms import ArmConfig, longer
 from train.compare.config import CompareConfig
 from train.compare.job import Job
 from train.compare.latency import bundle_latency_ms
 from train.compare.plan import Plan
 from train.compare.results import Arm, Dimension, Results, RunScores, Student
-from train.compare.schedule import ArmSchedule, Schedule
+from train.compare.schedule import Schedule
 from train.compare.scoring import score_run
 from train.compare.teacher import describe_teacher
 from train.errors import UserError

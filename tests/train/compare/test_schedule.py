@@ -1,4 +1,4 @@
-import fcntl
+import json
 import math
 import shutil
 from pathlib import Path
@@ -11,9 +11,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from tests.train.compare.tiny import LR, tiny_config
+from train.compare.arm_schedule import ArmSchedule
 from train.compare.arms import open_arms
 from train.compare.config import CompareConfig
-from train.compare.plan import make_plan
+from train.compare.job import Job
+from train.compare.plan import Plan, make_plan
 from train.compare.schedule import Schedule
 from train.compare.study import STORAGE
 from train.compare.worker import work
@@ -33,6 +35,13 @@ def opened(config: CompareConfig) -> Schedule:
 def studied(config: CompareConfig, name: str) -> list[optuna.trial.FrozenTrial]:
     storage = JournalStorage(JournalFileBackend(str(config.root / STORAGE)))
     return optuna.load_study(study_name=f"{config.name}/{name}", storage=storage).get_trials()
+
+
+def finished(job: Job, seconds: float) -> None:
+    """As a training leaves it behind."""
+    record = {"step": job.until, "miou": 0.5, "seconds": seconds}
+    RunDirectory(job.root).step(job.until).mkdir(parents=True, exist_ok=True)
+    RunDirectory(job.root).metrics.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 ALONE = {"methods": {"baseline": {}}}
@@ -75,7 +84,7 @@ def test_a_comparison_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> No
     assert work(whole, opened(whole), math.inf)
     schedule = opened(killed)
     first = next(schedule.open())
-    assert first.work()
+    first.train()
     assert work(killed, opened(killed), math.inf)
     scores = [[job.miou for job in opened(config).arms[0].finals()] for config in (whole, killed)]
     assert scores[0] == scores[1]
@@ -83,16 +92,6 @@ def test_a_comparison_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> No
     lost = opened(killed).arms[0].finals()[0]
     shutil.rmtree(lost.root)
     assert [job.root for job in opened(killed).open()] == [lost.root]
-
-
-def test_a_training_that_another_process_has_is_left_to_it(tmp_path: Path) -> None:
-    config = tiny_config(tmp_path, **ALONE)
-    job = next(opened(config).open())
-    job.root.parent.mkdir(parents=True)
-    with (job.root.parent / f".{job.root.name}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        assert not job.work()
-    assert not job.done
 
 
 def test_nothing_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
@@ -109,8 +108,33 @@ def test_where_there_is_nothing_to_choose_nothing_is_tried(tmp_path: Path) -> No
 
 def test_the_control_can_be_left_out(tmp_path: Path) -> None:
     schedule = opened(tiny_config(tmp_path, tuning={"trials": 1}, longer=0))
-    jobs = list(schedule.open())
-    assert [job.config.name for job in jobs] == [
+    assert [job.config.name for job in schedule.open()] == [
         f"tiny/small/{name}/seed-{n}" for name in ("baseline", "upright") for n in (1, 2)
     ]
-    assert schedule.line(jobs[0]).startswith("[0 of 4 trainings are done]")
+    assert [schedule.count(arm) for arm in schedule.arms] == [2, 2]
+
+
+def test_trials_that_are_ranked_at_their_end_are_not_ended_early(tmp_path: Path) -> None:
+    (arm,) = opened(tiny_config(tmp_path, **ALONE, tuning={"stopping": {"after": 0.9}})).arms
+    assert arm.arm.rank_after == arm.steps
+    assert arm.arm.kept(4) == 4
+
+
+def test_what_fewer_trials_have_tuned_are_other_runs(tmp_path: Path) -> None:
+    arms = open_arms(tiny_config(tmp_path, **ALONE, tuning={"trials": 3}, longer=2))
+    (few,) = Schedule(arms, Plan(1, [1])).arms
+    assert few.run_of(1) == "seed-1-of-1-trials"
+    assert ArmSchedule(arms[0], Plan(3, [1])).run_of(1) == "seed-1"
+    (control,) = Schedule(arms, Plan(1, [1])).control(few)
+    assert control.root.name == "seed-1-of-1-trials-8"
+
+
+def test_the_next_seed_hardly_changes_the_control(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, tuning={"trials": 1}, seeds=[1], longer=None)
+    arms = opened(config).arms
+    found = []
+    for seconds in (10.0, 10.2):
+        for arm, taken in zip(arms, (8.0, seconds), strict=True):
+            finished(arm.finals()[0], taken)
+        found += [job.until for job in opened(config).control(arms[0])]
+    assert found == [5, 5]  # 1.25 and 1.3 times 4
