@@ -28,7 +28,7 @@ class Scored:
     against: dict[str, Difference]
     """mIoU less that of another arm of the student, by its method's name; only where they have a seed in common."""
     to_baseline: dict[str, Difference]
-    """Other scores less the baseline's, by their names here; the intervals allow for other seeds, not for other images."""
+    """Other scores less the baseline's, by their names here; intervals allow for other seeds, not for other images."""
 
 
 @dataclass(frozen=True)
@@ -167,5 +167,5 @@ def _differences(runs: list[RunScores], baseline: list[RunScores]) -> dict[str, 
         scores = [(getattr(run, name), getattr(other, name)) for run, other in paired]
         there = [pair for pair in scores if None not in pair]
         if there:
-            found[name] = scalar_difference(*zip(*there, strict=True))
+            found[name] = scalar_difference([ours for ours, _ in there], [others for _, others in there])
     return found
