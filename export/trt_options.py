@@ -20,15 +20,19 @@ PRECISIONS = ("fp32", "fp16", "int8")
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m export.trt", description=DESCRIPTION)
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder with manifest.json, made by export.onnx")
+    _add_network_options(parser)
+    _add_target_options(parser)
+    _add_build_options(parser)
+    add_proof_options(parser)
+    add_run_option(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the manifest's entry there too (default: no)")
+    return parser.parse_args()
+
+
+def _add_network_options(parser: argparse.ArgumentParser) -> None:
+    """What the plan computes, of which inputs."""
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32", help="which of the bundle's graphs (default: fp32)"
-    )
-    parser.add_argument(
-        "--flavour",
-        choices=list(FLAVOURS),
-        default="tensorrt",
-        help="tensorrt: for the GPU of this machine; rtx: TensorRT for RTX, for many GPUs and without one "
-        "(default: tensorrt)",
     )
     parser.add_argument(
         "--outputs",
@@ -52,6 +56,17 @@ def parse_options() -> argparse.Namespace:
         metavar="MIN:OPT:MAX",
         help=f"input shapes that the plan takes; may be repeated: {FORM} (default: one picture of the bundle's size)",
     )
+
+
+def _add_target_options(parser: argparse.ArgumentParser) -> None:
+    """What it runs on."""
+    parser.add_argument(
+        "--flavour",
+        choices=list(FLAVOURS),
+        default="tensorrt",
+        help="tensorrt: for the GPU of this machine; rtx: TensorRT for RTX, for many GPUs and without one "
+        "(default: tensorrt)",
+    )
     parser.add_argument(
         "--sm",
         type=_sm_list,
@@ -59,17 +74,17 @@ def parse_options() -> argparse.Namespace:
         metavar="SM",
         help="compute capabilities to build for, e.g. 86 or 86,89 (default: this GPU; with rtx all from 80 on)",
     )
+    parser.add_argument("--dla", type=int, metavar="CORE", help="DLA core of a Jetson to run on (default: the GPU)")
+
+
+def _add_build_options(parser: argparse.ArgumentParser) -> None:
+    """How TensorRT may look for it."""
     parser.add_argument(
         "--workspace", type=int, metavar="MIB", help="scratch memory of a layer, MiB (default: no limit)"
     )
     parser.add_argument(
         "--timing-cache", type=Path, metavar="FILE", help="keep measured times of tactics here (default: no)"
     )
-    parser.add_argument("--dla", type=int, metavar="CORE", help="DLA core of a Jetson to run on (default: the GPU)")
-    add_proof_options(parser)
-    add_run_option(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the manifest's entry there too (default: no)")
-    return parser.parse_args()
 
 
 def _sm_list(text: str) -> list[str]:
