@@ -31,7 +31,7 @@ class ScalesAndFlip(Wrapper):
     def forward(self, image: Tensor, taps: frozenset[Tap] = _LOGITS) -> Taps:
         """See `SegmentationNetwork`."""
         shown: Taps = self.network(image, taps)
-        if "logits" not in shown.maps:
+        if "logits" not in taps:
             return shown
         logits = shown.logits
         total = logits.float().softmax(dim=1)

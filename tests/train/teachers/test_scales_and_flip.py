@@ -32,3 +32,4 @@ def test_other_taps_are_of_the_image_as_it_is() -> None:
     assert torch.equal(shown.fused, inner.table.expand(2, -1, -1, -1))
     assert shown["stride:2"].shape == (2, 3, 8, 12)
     assert shown["module:identity"].shape == (2, 3, 4, 6)
+    assert inner.seen == 2  # once: nobody asked for logits
