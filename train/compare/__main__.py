@@ -4,7 +4,7 @@ import sys
 import time
 
 from train.command import command
-from train.compare.arms import open_arms, rehearse
+from train.compare.arms import open_arms
 from train.compare.collect import collect
 from train.compare.config import CompareConfig
 from train.compare.findings import find
@@ -13,6 +13,7 @@ from train.compare.output.document import merge
 from train.compare.output.files import write
 from train.compare.output.headlines import headline
 from train.compare.plan import budget_s, make_plan
+from train.compare.rehearsal import rehearse
 from train.compare.schedule import Schedule
 from train.compare.worker import work
 from train.quantities import duration

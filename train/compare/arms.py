@@ -1,7 +1,7 @@
 """The arms of a comparison: each student with each method, and the config of each of their trainings."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,9 +15,14 @@ from train.config import RunConfig
 from train.errors import UserError
 from train.losses.registry import combined_needs
 from train.models.config import ModelConfig
-from train.progress import progress
-from train.session import open_session
 from train.settings import explain
+
+_SHARED = (
+    *("name", "out", "seed", "resume", "overwrite", "profile", "trackers", "model", "loop"),
+    *(f"data.{key}" for key in ("layout", "root", "train_split", "val_split", "classes", "label_map", "size")),
+)
+"""Keys and groups that are the same for all arms of a student: with other steps, looks at val, images or sizes, a
+difference would not be the method's."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,9 @@ def open_arms(config: CompareConfig) -> list[ArmConfig]:
     """All arms but the controls, the baseline of each student first.
 
     Raises:
-        UserError: a method is no training that can be, or searches what there is not.
+        UserError: a method is no training that can be, changes what all share, or searches what there is not.
     """
+    _check_shared(config)
     names = sorted(config.methods, key=lambda name: name != config.baseline)  # stable: else in the config's order
     arms = [_arm(config, student, model, name) for student, model in config.students.items() for name in names]
     for arm in arms:
@@ -98,27 +104,29 @@ def open_arms(config: CompareConfig) -> list[ArmConfig]:
     return arms
 
 
-def rehearse(arms: list[ArmConfig]) -> None:
-    """Load what each arm trains with, and train nothing: what is wrong is said now, and not hours later.
-
-    Raises:
-        UserError: the data, the teacher, a loss or a network cannot be had, or they do not fit together.
-    """
-    for arm in progress(arms, "rehearsal", len(arms)):
-        config = arm.training("rehearsal", arm.comparison.tuning.seed, arm.start)
-        session = open_session(config.model_copy(update={"profile": True}))
-        if len(session.val_set) < 2 * arm.comparison.block:
-            raise UserError(
-                f"block: {arm.comparison.block}: {session.val_set.name} has {len(session.val_set)} images, and there "
-                "must be two blocks at least: choose fewer images"
-            )
-
-
 def longer(baseline: ArmConfig) -> ArmConfig:
     """The control of a baseline: itself, trained for longer."""
     return ArmConfig(
         baseline.comparison, baseline.student, f"{baseline.method}-longer", "longer", baseline.base, baseline.space
     )
+
+
+def _check_shared(config: CompareConfig) -> None:
+    changed = [(f"methods.{name}.config", list(_keys(method.config))) for name, method in config.methods.items()]
+    searched = [(f"methods.{name}.search", list(method.search)) for name, method in config.methods.items()]
+    for where, keys in [*changed, ("tuning.search", list(config.tuning.search)), *searched]:
+        own = next((key for key in keys if any(f"{key}.".startswith(f"{shared}.") for shared in _SHARED)), None)
+        if own is not None:
+            raise UserError(f"{where}: {own}: is the same for all that is compared: set it with recipe, or students")
+
+
+def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _keys(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
 
 
 def _arm(config: CompareConfig, student: str, model: ModelConfig, name: str) -> ArmConfig:

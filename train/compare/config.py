@@ -118,6 +118,10 @@ class CompareConfig(BaseModel):
             raise ValueError(f"seeds: {self.tuning.seed} is the seed of the tuning: the final runs want others")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: one is there twice")
+        if self.test_split in (self.recipe.data.train_split, self.recipe.data.val_split):
+            raise ValueError(
+                f"test_split: '{self.test_split}' is trained on, or chosen on: name one that is kept from both"
+            )
         if f"{self.baseline}-longer" in self.methods:
             raise ValueError(f"methods: '{self.baseline}-longer' is the name of the control: choose another")
         if self.longer is not None and 0 < self.longer < 1:

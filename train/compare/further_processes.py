@@ -34,12 +34,12 @@ def further_processes(config: CompareConfig, arguments: Sequence[str]) -> Iterat
             yield lambda: _say_failed(started)
         except BaseException:
             for process in started.values():
-                assert process.stdin is not None
-                process.stdin.close()
+                _close_input(process)
             raise
         finally:
             for process in started.values():
                 process.wait()
+                _close_input(process)
         _say_failed(started)
 
 
@@ -51,11 +51,17 @@ def _start(arguments: Sequence[str], log: int) -> subprocess.Popen[bytes]:
     )
 
 
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    """What it ends by, if it is not at its end."""
+    assert process.stdin is not None
+    process.stdin.close()
+
+
 def _say_failed(started: Started) -> None:
     """Each once."""
     for log in [log for log, process in started.items() if process.poll()]:
         print(f"{log}: this process has failed, its last lines say why; the others go on", file=sys.stderr, flush=True)
-        del started[log]
+        _close_input(started.pop(log))
 
 
 @contextmanager

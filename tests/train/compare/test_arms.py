@@ -13,6 +13,10 @@ KD = {"config": {"losses": [{"name": "cross_entropy"}, {"name": "kd"}]}}
 BOTH = {"kd": KD, "baseline": {}}
 
 
+def upright_with(key: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {"methods": {"baseline": {}, "upright": {key: values}}}
+
+
 def test_each_student_has_its_baseline_first_and_the_methods_own_keys(tmp_path: Path) -> None:
     students = {"s": {"architecture": "plain_s"}, "m": {"architecture": "plain_m"}}
     recipe = tiny(tmp_path)["recipe"] | {"teacher": {"run": "runs/teacher"}}
@@ -41,7 +45,16 @@ def test_only_who_listens_has_a_teacher(tmp_path: Path) -> None:
         ({"methods": {"baseline": {}, "baseline-longer": {}}}, "'baseline-longer' is the name of the control"),
         ({"methods": {"baseline": KD}}, "the baseline has a loss that needs a teacher"),
         ({"methods": BOTH}, "methods.kd: has a loss that needs a teacher: give one with recipe.teacher"),
-        ({"methods": {"baseline": {"config": {"loop": {"stepz": 3}}}}}, "unknown key 'loop.stepz': did you mean"),
+        ({"methods": {"baseline": {"config": {"optimizer": {"lrr": 3}}}}}, "unknown key 'optimizer.lrr': did you mean"),
+        (upright_with("config", {"loop": {"steps": 8}}), "methods.upright.config: loop.steps: is the same for all"),
+        (
+            upright_with("config", {"model": None}),
+            "methods.upright.config: model: is the same for all that is compared",
+        ),
+        (upright_with("search", {"loop.steps": {"choices": [8]}}), "methods.upright.search: loop.steps: is the same"),
+        ({"tuning": {"search": {"seed": {"choices": [3]}}}}, "tuning.search: seed: is the same for all"),
+        ({"test_split": "val"}, "test_split: 'val' is trained on, or chosen on"),
+        ({"test_split": "nosuch"}, "test_split: data: streets has the splits train, val, test, not 'nosuch'"),
         ({"methods": {"baseline": {"search": {"losses.kd.weight": {"low": 1, "high": 2}}}}}, "losses.kd.weight: the"),
         ({"block": 3}, "block: 3: streets/val has 4 images, and there must be two blocks at least"),
         ({"seeds": [1, 1]}, "seeds: one is there twice"),

@@ -54,7 +54,7 @@ def test_one_command_ends_in_tables_and_again_in_the_same(tmp_path: Path, cli: A
 
 
 def test_a_test_split_is_scored_when_all_is_trained_and_what_is_left_out_is_said(tmp_path: Path, cli: Any) -> None:
-    arguments = written(tmp_path, tuning={"trials": 1}, seeds=[1], longer=0, test_split="train")
+    arguments = written(tmp_path, tuning={"trials": 1}, seeds=[1], longer=0, test_split="test")
     assert cli(compare.main, arguments).code == 0
     results = json.loads((tmp_path / "runs/tiny/results.json").read_text())
     assert {arm["method"]: len(arm["tested"]) for arm in results["arms"]} == {"baseline": 1, "upright": 1}
@@ -63,7 +63,7 @@ def test_a_test_split_is_scored_when_all_is_trained_and_what_is_left_out_is_said
         "With one seed no difference between methods can be shown.",
         "No baseline is trained for longer",
     ]
-    assert (tmp_path / "runs/tiny/small/baseline/seed-1/evaluation/compare-train.json").is_file()
+    assert (tmp_path / "runs/tiny/small/baseline/seed-1/evaluation/compare-test.json").is_file()
 
 
 @pytest.mark.slow
