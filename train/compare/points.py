@@ -21,7 +21,13 @@ def search_points(space: SearchSpace, start: Parameters, count: int, seed: int) 
     Each key is drawn for itself, by its name and ``seed``: arms that search a key see the same values of it in points
     of the same number, whatever else they search. (McKay, Beckman and Conover 1979,
     https://doi.org/10.1080/00401706.1979.10489755)
+
+    Raises:
+        UserError: a range is searched where ``start`` has no number.
     """
+    for key, dimension in space.items():
+        if not dimension.choices and (isinstance(start[key], bool) or not isinstance(start[key], (int, float))):
+            raise UserError(f"search: {key}: the config has {start[key]!r} there, which is in no range: give choices")
     columns = {key: _stratified(key, count - 1, seed) for key in space}
     drawn = [{key: _value(space[key], columns[key][number]) for key in space} for number in range(count - 1)]
     return [start, *drawn]

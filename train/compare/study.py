@@ -1,5 +1,6 @@
 """Where the trials of an arm are recorded: an Optuna study in a file that several processes and machines share."""
 
+import json
 from pathlib import Path
 
 import optuna
@@ -28,6 +29,7 @@ class Study:
         self._root, self._space, self._start = root, space, start
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with file_lock(root / f".{STORAGE}.lock", _WAIT_S):
+            _set_damaged_aside(root / STORAGE)
             storage = JournalStorage(JournalFileBackend(str(root / STORAGE)))
             self._study = optuna.create_study(
                 storage=storage, study_name=name, direction="maximize", load_if_exists=True
@@ -56,9 +58,23 @@ class Study:
         return {trial.user_attrs["point"] for trial in self._study.get_trials(deepcopy=False)}
 
 
+def _set_damaged_aside(log: Path) -> None:
+    """A full disk may have cut a line short, and nothing behind it could be read. All ended trials are added again."""
+    try:
+        *lines, rest = log.read_bytes().decode().split("\n")
+        for line in lines:
+            json.loads(line)
+    except FileNotFoundError:
+        return
+    except ValueError:
+        rest = "damaged"
+    if rest:
+        log.replace(log.with_suffix(".damaged.log"))
+
+
 def _distribution(dimension: DimensionConfig, start: float | int | str) -> BaseDistribution:
     """With the config's own value, which is tried first and may lie outside."""
     if dimension.low is None or dimension.high is None:
         return CategoricalDistribution(list(dict.fromkeys([*dimension.choices, start])))
     low, high = min(dimension.low, float(start)), max(dimension.high, float(start))
-    return FloatDistribution(low, high, log=dimension.log)
+    return FloatDistribution(low, high, log=dimension.log and low > 0)

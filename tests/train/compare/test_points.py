@@ -47,3 +47,9 @@ def test_values_are_read_and_set_by_key_and_name_of_the_loss() -> None:
 def test_a_key_that_there_is_not_is_named(key: str) -> None:
     with pytest.raises(UserError, match=f"search: {key}: the training's config has no such key"):
         with_values(CONFIG, {key: 1.0})
+
+
+def test_a_range_wants_a_number_to_start_at() -> None:
+    space = {"data.crop": DimensionConfig(low=1, high=2)}
+    with pytest.raises(UserError, match=r"data\.crop: the config has None there, which is in no range: give choices"):
+        search_points(space, {"data.crop": None}, 2, 0)  # type: ignore[dict-item]
