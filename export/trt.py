@@ -16,7 +16,7 @@ from export.plan_kernels import find_fatbin, part_name
 from export.plan_source import PlanSource
 from export.readme import write_readme
 from export.tensorrt.build import BuildOptions, Built, build_plan
-from export.tensorrt.flavour import load_tensorrt
+from export.tensorrt.flavour import Flavour, TensorRt, load_tensorrt
 from export.tensorrt.gpu import this_gpu
 from export.tensorrt.layers import count_precisions
 from export.tensorrt.profile import check_verifiable, default_profile, parse_profile
@@ -43,7 +43,7 @@ def main() -> None:
     graph = _source(bundle, options.precision)
     build = _build_options(bundle, options)
     flavour = FLAVOURS[options.flavour]
-    trt, gpu = load_tensorrt(flavour), this_gpu()
+    trt, gpu = _load(flavour), this_gpu()
     target = plan_target(trt, flavour, gpu, options.sm, build.profiles)
     role = _role(options, target)
     parts = {part_name(_plan_name(role)): find_fatbin(options.kernels)} if options.outputs == "logits" else {}
@@ -72,6 +72,15 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError("--timing-cache and --dla are for --flavour tensorrt: TensorRT for RTX has neither")
     if options.dla is not None and options.precision == "fp32":
         raise UserError(f"--dla {options.dla}: a DLA has no fp32: add --precision fp16 or int8")
+
+
+def _load(flavour: Flavour) -> TensorRt:
+    try:
+        return load_tensorrt(flavour)
+    except UserError as error:
+        if flavour == FLAVOURS["rtx"]:
+            raise
+        raise UserError(f"{error}; to build without a GPU: --flavour rtx") from None
 
 
 def _source(bundle: Bundle, precision: str) -> FileRecord:

@@ -11,7 +11,7 @@ Flavour = Literal["tensorrt", "tensorrt_rtx"]
 """The module's name, as in a manifest."""
 
 _HOW = {
-    "tensorrt": "on a host with an NVIDIA driver: pip install 'segdistill[trt]'; to build without a GPU: --flavour rtx",
+    "tensorrt": "on a host with an NVIDIA driver: pip install 'segdistill[trt]'",
     "tensorrt_rtx": "pip install 'segdistill[rtx]'",
 }
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.bundle import Bundle
+from export.tensorrt.flavour import load_tensorrt
+from export.tensorrt.gpu import this_gpu
 from train.errors import UserError
 
 
@@ -29,6 +31,7 @@ def build_plan(bundle: Bundle, wish: Wish) -> str:
     Raises:
         UserError: it cannot be built here; what the command said is its last line.
     """
+    _check_device()
     with tempfile.TemporaryDirectory() as folder:
         entry = Path(folder) / "entry.json"
         command = [sys.executable, "-m", "export.trt", str(bundle.root), *_options(wish), "--json", str(entry)]
@@ -37,6 +40,13 @@ def build_plan(bundle: Bundle, wish: Wish) -> str:
             raise UserError(_reason(done.stderr) or f"{' '.join(command[1:])} ended with {done.returncode}")
         (role,) = json.loads(entry.read_text(encoding="utf-8"))
     return str(role)
+
+
+def _check_device() -> None:
+    """Before the command does, whose advice is for those who call it themselves."""
+    load_tensorrt("tensorrt")
+    if this_gpu() is None:
+        raise UserError("no NVIDIA GPU here: give the container one, by --gpus all, on a Jetson by --runtime nvidia")
 
 
 def _options(wish: Wish) -> list[str]:

@@ -74,7 +74,7 @@ def test_without_tensorrt_nothing_is_served_unless_that_is_allowed(proven, start
     code, errors = refused.end()
     assert code == 2
     assert errors.startswith("error: no TensorRT plan for this device: tensorrt is not installed here")
-    assert errors.rstrip().endswith(f"set {FALLBACK}=1")
+    assert errors.rstrip().endswith(f"pip install 'segdistill[trt]'; to serve without one set {FALLBACK}=1")
     assert "serving" not in refused.said
 
     allowed = start(proven, out, environment={FALLBACK: "1"})
@@ -82,6 +82,14 @@ def test_without_tensorrt_nothing_is_served_unless_that_is_allowed(proven, start
     code, errors = allowed.end()
     assert code == 0
     assert f"warning: {FALLBACK}=1: serving WITHOUT a TensorRT plan" in errors
+
+
+def test_without_a_gpu_the_container_is_to_get_one(proven, start, tmp_path) -> None:
+    (tmp_path / "tensorrt.py").touch()  # TensorRT is there
+    code, errors = start(proven, tmp_path / "engines/bundle", environment={"PYTHONPATH": str(tmp_path)}).end()
+    assert code == 2
+    assert "no TensorRT plan for this device: no NVIDIA GPU here: give the container one, by --gpus all" in errors
+    assert "--flavour" not in errors
 
 
 def test_a_graph_that_is_not_proven_proves_no_plan(bundle: Path, device, start, tmp_path) -> None:
