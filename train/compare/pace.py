@@ -1,11 +1,11 @@
 """How fast an arm trains here: measured on a few of its own steps."""
 
-import itertools
 import statistics
 import time
 from dataclasses import dataclass
 
 from train.compare.arms import ArmConfig
+from train.data.batches import Batch
 from train.evaluation import predictions
 from train.session import Session, open_session
 from train.step import train_step
@@ -21,7 +21,7 @@ class Pace:
     """Seconds."""
 
     step_s: float
-    """A step whose crops the teacher has been asked about."""
+    """A step whose crops the teacher has been asked about, and what it waits for its batch."""
     evaluation_s: float
     """A look at the val split."""
     fresh_s: float
@@ -37,21 +37,37 @@ class Pace:
         return steps * self.step_s + -(-steps // eval_every) * self.evaluation_s
 
 
-def pace(arm: ArmConfig) -> Pace:
+def measured(arm: ArmConfig) -> Pace:
     """Train a few steps twice, and look at a few images. No run is made."""
     steps = max(2 * _STEPS, arm.base.loop.steps)
     config = arm.training("pace", arm.comparison.tuning.seed, arm.start, steps)
     session = open_session(config.model_copy(update={"profile": True}))
-    batches = list(itertools.islice(session.batches(), _STEPS))
-    times: list[list[float]] = [[], []]
-    for of_pass, batch in itertools.product(times, batches):
+    coming = session.batches()
+    batches: list[Batch] = []
+    waits, first = [], []
+    for _ in range(_STEPS):
         began = time.monotonic()
-        train_step(session, batch)
-        of_pass.append(time.monotonic() - began)
-    # The first step of all warms up.
-    fresh, again = statistics.median(times[0][1:]), statistics.median(times[1])
-    crops = config.data.augment.variants * len(session.train_set)
-    return Pace(again, _evaluation_s(session), max(0.0, fresh - again) * crops / config.loop.batch_size)
+        batches.append(next(coming))
+        waits.append(time.monotonic() - began)
+        first.append(_step_s(session, batches[-1]))
+    again = statistics.median([_step_s(session, batch) for batch in batches])
+    # The first of each warms up.
+    fresh = statistics.median(first[1:]) - again
+    return Pace(statistics.median(waits[1:]) + again, _evaluation_s(session), _asking_s(session, fresh))
+
+
+def _step_s(session: Session, batch: Batch) -> float:
+    began = time.monotonic()
+    train_step(session, batch)
+    return time.monotonic() - began
+
+
+def _asking_s(session: Session, fresh: float) -> float:
+    """For all crops together, if a batch of new ones takes so much longer; without a cache all are always new."""
+    if session.teacher_cache is None:
+        return 0.0
+    crops = session.config.data.augment.variants * len(session.train_set)
+    return max(0.0, fresh) * crops / session.config.loop.batch_size
 
 
 def _evaluation_s(session: Session) -> float:

@@ -10,16 +10,14 @@ from scipy.stats import t as student_t
 
 from train.compare.arms import ArmConfig
 from train.compare.config import CompareConfig
-from train.compare.pace import Pace, pace
+from train.compare.pace import Pace, measured
 from train.durable import atomic_path
 from train.errors import UserError
 from train.progress import progress
 from train.quantities import duration
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_FEW_TRIALS = 3
-_CONTROL_TIMES = 1.5
-"""What the control is taken for before it is known how long the dearest method takes."""
+_FEW_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,11 @@ def make_plan(config: CompareConfig, arms: Sequence[ArmConfig]) -> Plan:
     path = config.root / "plan.json"
     if path.is_file():
         earlier = Plan(**json.loads(path.read_text(encoding="utf-8")))
-        if (earlier.budget, tuple(earlier.asked)) == (config.budget, whole.asked):
+        is_the_same = (earlier.budget, tuple(earlier.asked)) == (config.budget, whole.asked)
+        if is_the_same and earlier.seeds == config.seeds[: len(earlier.seeds)]:
             return replace(earlier, asked=whole.asked)
-    paces = [pace(arm) for arm in progress(arms, "pace", len(arms))]
-    plan = _fitting(config, arms, paces, replace(whole, budget=config.budget))
+    paces = [measured(arm) for arm in progress(arms, "pace", len(arms))]
+    plan = fitting(config, arms, paces, replace(whole, budget=config.budget))
     config.root.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as target:
         target.write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
@@ -76,8 +75,18 @@ def budget_s(config: CompareConfig) -> float:
     return float(found[1]) * _UNITS[found[2]] if found else math.inf
 
 
-def _fitting(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[Pace], whole: Plan) -> Plan:
-    """The first plan, the fullest before the others, that fits."""
+def fitting(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[Pace], whole: Plan) -> Plan:
+    """The fullest plan that fits.
+
+    Args:
+        config: of the comparison, with a budget.
+        arms: all but the controls.
+        paces: of each of them.
+        whole: what the config wants.
+
+    Raises:
+        UserError: not even one trial and one seed of each arm fit.
+    """
     budget, seconds = budget_s(config), 0.0
     for trials, seeds in _choices(*whole.asked):
         seconds = _seconds(config, arms, paces, trials, seeds)
@@ -90,26 +99,27 @@ def _fitting(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[P
 
 
 def _choices(trials: int, seeds: int) -> Iterator[tuple[int, int]]:
-    """Trials and seeds, the best use of time first: seeds beyond three are spared before the tuning is."""
-    for fewest_seeds, fewest_trials in ((min(3, seeds), min(_FEW_TRIALS, trials)), (min(2, seeds), 1), (1, 1)):
-        for kept in range(seeds, fewest_seeds - 1, -1):
-            for tried in range(trials, fewest_trials - 1, -1):
-                yield tried, kept
+    """Trials and seeds, fewer and fewer: first seeds beyond three are spared, then trials, then the other seeds."""
+    few = min(_FEW_SEEDS, seeds)
+    yield from ((trials, kept) for kept in range(seeds, few, -1))
+    yield from ((tried, few) for tried in range(trials, 0, -1))
+    yield from ((1, kept) for kept in range(few - 1, 0, -1))
 
 
 def _seconds(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[Pace], trials: int, seeds: int) -> float:
     """What trials, final runs, controls and scores are expected to take."""
+    whole = [pace.run_s(arm.base.loop.steps, arm.base.loop.eval_every) for arm, pace in zip(arms, paces, strict=True)]
     total = 0.0
-    for arm, speed in zip(arms, paces, strict=True):
-        whole = speed.run_s(arm.base.loop.steps, arm.base.loop.eval_every)
-        stopping = config.tuning.stopping
-        share = 1.0 if stopping is None else stopping.keep + (1 - stopping.keep) * stopping.after
-        runs = (trials * share if trials > 1 else 0) + seeds
-        if arm.kind == "baseline":
-            runs += seeds * (_CONTROL_TIMES if config.longer is None else config.longer)
-        total += runs * whole + seeds * speed.score_s
-    fresh = max(speed.fresh_s for speed in paces)
-    return fresh + total / config.processes
+    for arm, pace, run_s in zip(arms, paces, whole, strict=True):
+        finals_s = seeds * run_s
+        scored = seeds
+        if arm.kind == "baseline" and config.control:
+            dearest = max(other_s for other, other_s in zip(arms, whole, strict=True) if other.student == arm.student)
+            finals_s += seeds * (dearest if config.longer is None else config.longer * run_s)
+            scored += seeds
+        splits = 2 if config.test_split else 1
+        total += arm.steps_of(trials) / arm.base.loop.steps * run_s + finals_s + scored * splits * pace.score_s
+    return max(pace.fresh_s for pace in paces) + total / config.processes
 
 
 def _power(seeds: int) -> str:
