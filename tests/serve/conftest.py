@@ -53,6 +53,10 @@ class ServerProcess:
         return self.process.returncode, errors
 
 
+Start = Callable[..., ServerProcess]
+"""Of a bundle and options of the server."""
+
+
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_bundle(tmp_path_factory.mktemp("serve") / "bundle")
@@ -76,6 +80,22 @@ def small_server(bundle: Path) -> Iterator[ServerProcess]:
     code, errors = running.stop()
     assert code == 0
     assert "Traceback" not in errors
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts servers, and ends those that a failed test leaves."""
+    servers: list[ServerProcess] = []
+
+    def start(bundle: Path, *options: str) -> ServerProcess:
+        servers.append(ServerProcess(bundle, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.communicate()
 
 
 class SlowPost:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ from serve.access_log import AccessLog, RequestRecord, record_of
 from serve.problem import answer_problems
 from serve.request_id import RequestId
 from tests.serve.asgi_server import connect, serving
+from tests.serve.waiting import wait_until
 
 
 async def segment(request: Request) -> PlainTextResponse:
@@ -57,13 +58,6 @@ def access_lines(caplog: pytest.LogCaptureFixture, observed: list[RequestRecord]
     wait_until(lambda: bool(observed))
     time.sleep(0.05)
     return [record for record in caplog.records if record.name == "serve.access_log"]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_a_line_says_who_what_and_how_long(

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.serve.waiting import wait_until
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("processes_program.py")
 
@@ -72,13 +74,6 @@ def is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_two_processes_share_a_socket_and_their_counters(started: Callable[..., Program]) -> None:

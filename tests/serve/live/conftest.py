@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,19 +66,3 @@ def watch() -> Callable[..., AbstractContextManager[Viewer]]:
 @pytest.fixture(scope="session")
 def picture(encode: Callable[..., bytes], image: np.ndarray) -> bytes:
     return encode(image)
-
-
-@pytest.fixture
-def start(server_process: type[ServerProcess]) -> Iterator[Callable[..., ServerProcess]]:
-    """Starts servers, and ends those that a failed test leaves."""
-    servers: list[ServerProcess] = []
-
-    def start(bundle: Path, *options: str) -> ServerProcess:
-        servers.append(server_process(bundle, *options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.communicate()

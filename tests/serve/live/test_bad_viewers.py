@@ -15,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from export.bundle import load_bundle, save_manifest
+from tests.serve.waiting import wait_until
 
 KEY = "a-key-of-sixteen-characters"
 LIMITS = ["--max-live", "3", "--live-idle-s", "1", "--max-upload-bytes", "100000", "--log-format", "json"]
@@ -38,13 +39,6 @@ def refusal(server, watch, query="", **options):
 def viewers_of(server):
     lines = server.client.get("/metrics").text.splitlines()
     return int(next(float(line.split()[-1]) for line in lines if line.startswith("segdistill_live_viewers")))
-
-
-def wait_until(condition, within_s=10.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_giant_frames_end_it(guarded, watch, picture):

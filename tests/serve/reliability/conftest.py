@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import httpx
 import pytest
 
 from tests.serve.conftest import ServerProcess
-
-Start = Callable[..., ServerProcess]
+from tests.serve.waiting import wait_until
 
 
 class Target:
@@ -65,13 +63,6 @@ def status_of(raw: bytes) -> int:
     return int(raw[9:12])
 
 
-def wait_until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="package")
 def picture(encode: Callable[..., bytes], image: object) -> bytes:
     """A PNG at the network's size."""
@@ -98,19 +89,3 @@ def unharmed(target: Target) -> Iterator[Target]:
     wait_until(target.is_well, within_s=2)
     wait_until(lambda: target.in_flight() == 0)
     assert target.memory() < before + 64 * 2**20
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts servers, and ends those that a failed test leaves."""
-    servers: list[ServerProcess] = []
-
-    def start(bundle: Path, *options: str) -> ServerProcess:
-        servers.append(ServerProcess(bundle, *options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.communicate()

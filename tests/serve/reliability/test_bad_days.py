@@ -16,10 +16,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.serve.conftest import ROOT
+from tests.serve.conftest import ROOT, Start
 from tests.serve.load import Load
-from tests.serve.reliability.conftest import Start, wait_until
 from tests.serve.tiny_bundles import HEIGHT, WIDTH, constant, network, put
+from tests.serve.waiting import wait_until
 
 
 def test_sigterm_under_load_answers_every_accepted_request(start: Start, bundle: Path, picture: bytes) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.serve.conftest import ROOT, ServerProcess
-from tests.serve.reliability.conftest import wait_until
 from tests.serve.video.clips import clip, sound_only
+from tests.serve.waiting import wait_until
 
 CLIENTS = (
     "serve.benchmark",

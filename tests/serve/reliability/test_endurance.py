@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tests.serve.conftest import ServerProcess
-from tests.serve.reliability.conftest import Target, wait_until
+from tests.serve.reliability.conftest import Target
+from tests.serve.waiting import wait_until
 
 FORMS = ("image/png", "application/json", "application/x-npy", "application/geo+json")
 

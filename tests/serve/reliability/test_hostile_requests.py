@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from serve.arrivals import PATIENCE_S
-from tests.serve.reliability.conftest import Start, Target, received, status_of, wait_until
+from tests.serve.conftest import Start
+from tests.serve.reliability.conftest import Target, received, status_of
+from tests.serve.waiting import wait_until
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
