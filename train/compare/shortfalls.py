@@ -1,0 +1,49 @@
+"""What a comparison could not show, a sentence each: what is missing, and why."""
+
+from train.compare.arm_schedule import ArmSchedule
+from train.compare.config import CompareConfig
+from train.compare.job import Job
+
+
+def uncontrolled(config: CompareConfig) -> list[str]:
+    """What the control would have shown."""
+    said = "No baseline is trained for longer: what the time of a dearer method gives without the method is not shown."
+    return [] if config.control or len(config.methods) == 1 else [said]
+
+
+def missing(name: str, tuned: ArmSchedule, finals: list[Job]) -> list[str]:
+    """Seeds that an arm lacks.
+
+    Args:
+        name: of the arm.
+        tuned: its tuning.
+        finals: its final runs, as far as they are known.
+    """
+    seeds, failed = len(tuned.plan.seeds), sum(job.failure is not None for job in finals)
+    there = sum(job.done for job in finals) - failed
+    if there == seeds:
+        return []
+    trials = tuned.trials() or []
+    if trials and not any(trial.miou for trial in trials):
+        why = ["the losses of all its trials were no longer finite"]
+    else:
+        why = [f"the losses of {failed} were no longer finite"] if failed else []
+        why += [f"{seeds - there - failed} not trained yet"] if there + failed < seeds else []
+    return [f"{name}: {there} of {seeds} seeds are there: {' and '.join(why)}."]
+
+
+def later(runs: list[str]) -> list[str]:
+    """Runs that were trained when the test split had been looked at."""
+    said = f"The test split had been looked at before these were trained: {', '.join(runs)}."
+    return [said] if runs else []
+
+
+def left_out(students: list[str]) -> list[str]:
+    """Students without a baseline."""
+    return [f"{name}: no run of its baseline is there, and nothing of it can be compared." for name in students]
+
+
+def different_devices(devices: object) -> list[str]:
+    """Trainings of several machines."""
+    said = "Not all was trained on the same device: times and energy of arms cannot be compared."
+    return [said] if isinstance(devices, list) else []
