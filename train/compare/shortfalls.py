@@ -1,6 +1,7 @@
 """What a comparison could not show, a sentence each: what is missing, and why."""
 
 from train.compare.arm_schedule import ArmSchedule
+from train.compare.arms import ArmConfig
 from train.compare.config import CompareConfig
 from train.compare.job import Job
 
@@ -9,6 +10,21 @@ def uncontrolled(config: CompareConfig) -> list[str]:
     """What the control would have shown."""
     said = "No baseline is trained for longer: what the time of a dearer method gives without the method is not shown."
     return [] if config.control or len(config.methods) == 1 else [said]
+
+
+def of_teachers(arms: list[ArmConfig]) -> list[str]:
+    """What is not in the training times, and which teacher is not in the tables."""
+    taught = [arm for arm in arms if arm.base.teacher is not None]
+    teachers = [arm.base.teacher for arm in taught]
+    said = []
+    if any(teacher.cache for teacher in teachers if teacher):
+        said.append(
+            "What the teacher says is kept, and all trainings share it: their times hold little of what asking it "
+            "takes, and the control is only as long as the dearest method is with answers that are there."
+        )
+    if any(teacher != teachers[0] for teacher in teachers):
+        said.append(f"Not all methods have the same teacher: the one in the tables is that of {taught[0].method}.")
+    return said
 
 
 def missing(name: str, tuned: ArmSchedule, finals: list[Job]) -> list[str]:
