@@ -93,9 +93,10 @@ def start() -> Iterator[Start]:
 
     yield start
     for server in servers:
+        server.client.close()
         if server.process.poll() is None:
             server.process.kill()
-            server.process.communicate()
+        server.process.communicate()
 
 
 class SlowPost:
