@@ -23,10 +23,11 @@ from train.settings import load_config
 def main() -> None:
     began, arguments = time.monotonic(), sys.argv[1:]
     config = load_config(CompareConfig, "python -m train.compare", arguments)
+    until = began + budget_s(config)
     arms = open_arms(config)
     if config.tables:
         rehearse(arms)
-    plan = make_plan(config, arms)
+    plan = make_plan(config, arms, until)
     if plan.seconds is not None:
         print(f"plan: {plan.trials} trials and {len(plan.seeds)} seeds an arm, about {duration(plan.seconds)}")
     for note in plan.notes:
@@ -34,7 +35,7 @@ def main() -> None:
     schedule = Schedule(arms, plan)
     schedule.check()
     with further_processes(config, arguments) as look:
-        finished = work(config, schedule, began + budget_s(config), look)
+        finished = work(config, schedule, until, look)
     if not finished:
         print("the budget is used up: run the same command again to go on; what is there is shown")
     if config.tables:

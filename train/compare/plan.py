@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -46,8 +47,13 @@ class Plan:
         return [*found, _power(len(self.seeds))]
 
 
-def make_plan(config: CompareConfig, arms: Sequence[ArmConfig]) -> Plan:
+def make_plan(config: CompareConfig, arms: Sequence[ArmConfig], until: float = math.inf) -> Plan:
     """The plan of a comparison: all of it, or what fits into its budget; the same when it is asked for again.
+
+    Args:
+        config: of the comparison.
+        arms: all but the controls.
+        until: when the budget ends, as `time.monotonic` counts; default: it is whole.
 
     Raises:
         UserError: not even one trial and one seed of each arm fit.
@@ -62,7 +68,8 @@ def make_plan(config: CompareConfig, arms: Sequence[ArmConfig]) -> Plan:
         if is_the_same and earlier.seeds == config.seeds[: len(earlier.seeds)]:
             return replace(earlier, asked=whole.asked)
     paces = [measured(arm) for arm in progress(arms, "pace", len(arms))]
-    plan = fitting(config, arms, paces, replace(whole, budget=config.budget))
+    room_s = min(budget_s(config), until - time.monotonic())
+    plan = fitting(config, arms, paces, replace(whole, budget=config.budget), room_s)
     config.root.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as target:
         target.write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
@@ -75,22 +82,25 @@ def budget_s(config: CompareConfig) -> float:
     return float(found[1]) * _UNITS[found[2]] if found else math.inf
 
 
-def fitting(config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[Pace], whole: Plan) -> Plan:
+def fitting(
+    config: CompareConfig, arms: Sequence[ArmConfig], paces: Sequence[Pace], whole: Plan, room_s: float
+) -> Plan:
     """The fullest plan that fits.
 
     Args:
-        config: of the comparison, with a budget.
+        config: of the comparison.
         arms: all but the controls.
         paces: of each of them.
         whole: what the config wants.
+        room_s: what is left of the budget, seconds.
 
     Raises:
         UserError: not even one trial and one seed of each arm fit.
     """
-    budget, seconds = budget_s(config), 0.0
+    seconds = 0.0
     for trials, seeds in _choices(*whole.asked):
         seconds = _seconds(config, arms, paces, trials, seeds)
-        if seconds <= budget:
+        if seconds <= room_s:
             return replace(whole, trials=trials, seeds=whole.seeds[:seeds], seconds=round(seconds))
     raise UserError(
         f"--budget {config.budget}: one trial and one seed of {len(arms)} arms take {duration(seconds)} here: give "

@@ -53,19 +53,17 @@ def test_a_budget_spares_seeds_beyond_three_then_trials_then_the_other_seeds(tmp
     tuning = {"trials": 8, "stopping": {"after": 0.5, "keep": 0.5}}
     found = []
     for budget in (1000, 40, 36, 35, 20, 15, 8):
-        config = tiny_config(
-            tmp_path, methods={"baseline": {}}, longer=0, seeds=[1, 2, 3, 4], tuning=tuning, budget=f"{budget}s"
-        )
-        plan = fitting(config, open_arms(config), [Pace(1.0, 0.0, 0.0)], Plan(8, [1, 2, 3, 4], asked=(8, 4)))
+        config = tiny_config(tmp_path, methods={"baseline": {}}, longer=0, seeds=[1, 2, 3, 4], tuning=tuning)
+        plan = fitting(config, open_arms(config), [Pace(1.0, 0.0, 0.0)], Plan(8, [1, 2, 3, 4], asked=(8, 4)), budget)
         found.append((plan.trials, len(plan.seeds), plan.seconds))
     assert found == [(8, 4, 40), (8, 4, 40), (8, 3, 36), (7, 3, 34), (2, 3, 18), (1, 3, 12), (1, 2, 8)]
 
 
 def test_the_control_is_planned_as_long_as_the_dearest_method(tmp_path: Path) -> None:
     for longer, seconds in ((None, 4 + 40 + 40), (2, 4 + 40 + 8), (0, 4 + 40)):
-        config = tiny_config(tmp_path, tuning={"trials": 1}, seeds=[1], longer=longer, budget="1h")
+        config = tiny_config(tmp_path, tuning={"trials": 1}, seeds=[1], longer=longer)
         paces = [Pace(1.0, 0.0, 0.0), Pace(10.0, 0.0, 0.0)]
-        assert fitting(config, open_arms(config), paces, Plan(1, [1], asked=(1, 1))).seconds == seconds
+        assert fitting(config, open_arms(config), paces, Plan(1, [1], asked=(1, 1)), 3600).seconds == seconds
 
 
 def test_a_plan_of_other_seeds_is_another(tmp_path: Path) -> None:
