@@ -14,7 +14,7 @@ from train.compare.plan import Plan
 from train.compare.results import Arm, Dimension, Results, RunScores, Student
 from train.compare.schedule import Schedule
 from train.compare.scoring import score_run
-from train.compare.shortfalls import different_devices, later, left_out, missing, of_teachers, uncontrolled
+from train.compare.shortfalls import chosen_on, different_devices, later, left_out, missing, of_teachers, uncontrolled
 from train.compare.teacher import describe_teacher
 from train.errors import UserError
 from train.models.build import build_model, cost
@@ -63,6 +63,7 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
         block=config.block,
         notes=[
             *plan.notes,
+            *chosen_on(config),
             *uncontrolled(config),
             *of_teachers([one.arm for one in schedule.arms]),
             *left_out([name for name in config.students if name not in based]),

@@ -12,6 +12,15 @@ def uncontrolled(config: CompareConfig) -> list[str]:
     return [] if config.control or len(config.methods) == 1 else [said]
 
 
+def chosen_on(config: CompareConfig) -> list[str]:
+    """What a test split would have shown."""
+    said = (
+        "There is no test split: scores are of val, where checkpoints and parameters of all arms were chosen alike; of "
+        "other images they may be too high."
+    )
+    return [] if config.test_split else [said]
+
+
 def of_teachers(arms: list[ArmConfig]) -> list[str]:
     """What is not in the training times, and which teacher is not in the tables."""
     taught = [arm for arm in arms if arm.base.teacher is not None]

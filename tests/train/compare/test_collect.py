@@ -45,6 +45,7 @@ def test_what_is_there_is_shown_and_what_is_not_is_said(tmp_path: Path) -> None:
     next(opened(config).open()).train()
     found = collected(config)
     assert [student.name for student in found.students] == ["small"]
+    assert not any("There is no test split" in note for note in found.notes)
     assert [(arm.student, len(arm.runs), arm.tested) for arm in found.arms] == [("small", 1, [])]
     assert found.notes[2:] == [
         "other: no run of its baseline is there, and nothing of it can be compared.",
@@ -69,6 +70,7 @@ def test_a_failed_run_is_no_score(tmp_path: Path) -> None:
     (second.root / "failure.txt").write_text("not finite", encoding="utf-8")
     found = collected(config)
     assert [run.seed for run in found.arms[0].runs] == [1]
+    assert any(note.startswith("There is no test split: scores are of val") for note in found.notes)
     assert found.notes[-1] == "small by baseline: 1 of 2 seeds are there: the losses of 1 were no longer finite."
 
 
