@@ -72,3 +72,13 @@ def test_several_processes_give_the_same_table(tmp_path: Path, cli: Any) -> None
         assert cli(compare.main, [*written(tmp_path / name), "--processes", processes]).code == 0
     assert scores(tmp_path / "alone") == scores(tmp_path / "two")
     assert (tmp_path / "two/runs/tiny/process-1.log").read_text().count("to step") > 0
+
+
+@pytest.mark.slow
+def test_the_latency_is_that_of_the_exported_bundle(tmp_path: Path, cli: Any) -> None:
+    changes = {"methods": {"baseline": {}}, "tuning": {"trials": 1}, "seeds": [1], "longer": 0, "latency": True}
+    assert cli(compare.main, written(tmp_path, **changes)).code == 0
+    root = tmp_path / "runs/tiny"
+    (student,) = json.loads((root / "results.json").read_text())["students"]
+    assert student["latency_ms"] > 0
+    assert (root / "bundles/small/model.onnx").is_file()
