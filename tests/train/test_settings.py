@@ -12,7 +12,8 @@ from train.errors import UserError
 from train.settings import load_config
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted((ROOT / "configs").rglob("*.yaml"))
+COMPARISONS = ROOT / "configs" / "compare"
+SHIPPED = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if COMPARISONS not in path.parents)
 
 
 def load(*arguments: str) -> RunConfig:

@@ -207,8 +207,7 @@ def test_told_to_stop_it_saves_the_step_and_says_how_to_go_on(
     assert ended.code == code
     assert ended.err.splitlines() == [
         f"{number.name}: stopping after this step; a second signal ends at once",
-        f"{number.name}: stopped after step {step}, which is saved in {folder}; go on by the same command with "
-        "--resume",
+        f"{number.name}: stopped after step {step}, which is saved in {folder}; go on by the same command",
     ]
     resumed = life(arguments, tmp_path)
     assert resumed.out.startswith(f"again resumed at step {step} from {folder}\n")
