@@ -65,7 +65,8 @@ def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
         near = difflib.get_close_matches(first["ctx"]["tag"], known, n=1)
         advice = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
         return f"{where}: {key}: there is no '{first['ctx']['tag']}': {advice}"
-    given = "" if first["type"] == "missing" else f" (given: {first['input']!r})"
+    # Of a whole group, every value that was given would be printed.
+    given = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f" (given: {first['input']!r})"
     return f"{where}: {key or 'config'}: {first['msg']}{given}"
 
 

@@ -75,6 +75,7 @@ def test_what_cannot_be_is_said_before_anything_is_trained(
     assert ended.code == 2
     assert message in ended.err
     assert len(ended.err.splitlines()) == 1
+    assert "'recipe'" not in ended.err  # no dump of all that was given
     assert not (tmp_path / "tiny").exists()
 
 
