@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from train.data.dataset import Clips, Dataset, Sample
 from train.data.spec import DatasetSpec
 from train.durable import atomic_path, sync, writing
 from train.errors import UserError
+from train.file_lock import file_lock
 from train.progress import progress
 
 
@@ -70,6 +72,7 @@ def cached(dataset: Dataset, spec: DatasetSpec, split: str, folder: Path, worker
 
     What was cached counts as long as no file below the dataset's root has come, gone, or got another size or time, and
     the dataset is opened by the same settings; else it is made anew, by ``workers`` processes (0: by this one).
+    Trainings that begin together fill it once: the others wait for the first.
 
     Raises:
         UserError: it cannot be written.
@@ -78,15 +81,21 @@ def cached(dataset: Dataset, spec: DatasetSpec, split: str, folder: Path, worker
     if not (target / "index.json").is_file():
         with writing(target, "make room, choose another folder with --data.cache, or train without"):
             folder.mkdir(parents=True, exist_ok=True)
-            with atomic_path(target) as path:
-                path.mkdir()
-                _fill(path, progress(_decoded(dataset, workers), f"cache {dataset.name}", len(dataset)))
-        size = (target / "pixels").stat().st_size
-        print(f"cache: {target}: {len(dataset)} samples, {size / 2**20:.1f} MiB", flush=True)
+            with file_lock(folder / f".{target.name}.lock", math.inf):
+                if not (target / "index.json").is_file():
+                    _fill(target, dataset, workers)
     return CachedDataset(dataset, target)
 
 
-def _fill(folder: Path, samples: Iterator[Sample | UserError]) -> None:
+def _fill(target: Path, dataset: Dataset, workers: int) -> None:
+    with atomic_path(target) as path:
+        path.mkdir()
+        _pack(path, progress(_decoded(dataset, workers), f"cache {dataset.name}", len(dataset)))
+    size = (target / "pixels").stat().st_size
+    print(f"cache: {target}: {len(dataset)} samples, {size / 2**20:.1f} MiB", flush=True)
+
+
+def _pack(folder: Path, samples: Iterator[Sample | UserError]) -> None:
     entries: list[_Entry] = []
     with (folder / "pixels").open("wb") as file:
         for sample in samples:

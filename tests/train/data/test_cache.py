@@ -1,11 +1,15 @@
 import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from train.data.cache import CachedDataset, cached
-from train.data.dataset import Dataset
+from train.data.dataset import Dataset, Sample
 from train.data.open import open_dataset
 from train.data.spec import DataConfig
 from train.errors import UserError
@@ -72,6 +76,47 @@ def test_a_broken_sample_stays_broken(new_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=str(broken)):
         packed[1]
     assert packed[0].name == "0"
+
+
+def test_two_that_begin_together_fill_it_once(new_folder: Path, tmp_path: Path) -> None:
+    """The second one begins while the first is in the middle of it."""
+    config = DataConfig.model_validate({"layout": "folder", "root": new_folder})
+    one, other = open_dataset(config, "train"), open_dataset(config, "train")
+    decoded: list[str] = []
+
+    def decode(dataset: Dataset, begin: Callable[[], None]) -> CachedDataset:
+        return cached(_Watched(dataset, decoded, begin), config, "train", tmp_path / "cache", workers=0)
+
+    with ThreadPoolExecutor(1) as pool:
+        second: list[Future[CachedDataset]] = []
+
+        def begin_second() -> None:
+            if not second:
+                second.append(pool.submit(decode, other, lambda: None))
+                time.sleep(0.3)
+
+        first = decode(one, begin_second)
+        assert np.array_equal(first[1].image, second[0].result()[1].image)
+    assert decoded == ["0", "1"]
+
+
+class _Watched:
+    """A dataset that says what was decoded."""
+
+    def __init__(self, dataset: Dataset, decoded: list[str], begin: Callable[[], None]) -> None:
+        self._dataset, self._decoded, self._begin = dataset, decoded, begin
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        self._begin()
+        sample = self._dataset[index]
+        self._decoded.append(sample.name)
+        return sample
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
 
 
 def test_a_cache_that_was_not_finished_is_made_again(new_folder: Path, tmp_path: Path) -> None:
