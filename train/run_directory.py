@@ -123,21 +123,27 @@ class RunDirectory:
         return writing(target, f"what was saved before is in {self.checkpoints}: make room, then go on with --resume")
 
 
-def open_run(config: RunConfig) -> RunDirectory:
+def open_run(config: RunConfig, teacher: str | None = None) -> RunDirectory:
     """Make the run's folder, or reopen it to resume.
 
+    Args:
+        config: of the run.
+        teacher: digest of its weights; None: there is none.
+
     Raises:
-        UserError: the run exists and neither ``resume`` nor ``overwrite`` is set; or its config was another one.
+        UserError: the run exists and neither ``resume`` nor ``overwrite`` is set; or its config or its teacher was
+            another one.
     """
     run = RunDirectory(config.out / config.name)
     if config.resume and (run.root / "config.yaml").is_file():
         _check_same_config(run, config)
+        _check_same_teacher(run, teacher)
         return run
     check_new(config)
     if not _is_empty(run):
         discard(run.root)
     with writing(run.root, "make room, or choose another folder with --out"):
-        _describe(run, config)
+        _describe(run, config, teacher)
     return run
 
 
@@ -154,10 +160,12 @@ def _is_empty(run: RunDirectory) -> bool:
     return there <= {"env.json", "checkpoints", START, PRUNING} and not any(run.checkpoints.glob("*"))
 
 
-def _describe(run: RunDirectory, config: RunConfig) -> None:
+def _describe(run: RunDirectory, config: RunConfig, teacher: str | None) -> None:
     run.root.mkdir(parents=True, exist_ok=True)
     with atomic_path(run.root / "env.json") as path:
-        path.write_text(json.dumps(_environment(config.seed), indent=2) + "\n", encoding="utf-8")
+        path.write_text(
+            json.dumps({**_environment(config.seed), "teacher": teacher}, indent=2) + "\n", encoding="utf-8"
+        )
     run.checkpoints.mkdir(exist_ok=True)
     # Last: a folder that has it is a run.
     with atomic_path(run.root / "config.yaml") as path:
@@ -189,6 +197,16 @@ def _check_same_config(run: RunDirectory, config: RunConfig) -> None:
         raise UserError(
             f"{run.root}: cannot resume, the config differs in {', '.join(changed)}: resume with the run's own "
             "config.yaml, or start a new run with --name"
+        )
+
+
+def _check_same_teacher(run: RunDirectory, teacher: str | None) -> None:
+    """Of runs that have written its digest down."""
+    old = json.loads((run.root / "env.json").read_text(encoding="utf-8")).get("teacher")
+    if old not in (None, teacher):
+        raise UserError(
+            f"{run.root}: cannot resume, the teacher has other weights than when this began ({old}, now {teacher}): "
+            "bring those back, or start anew with --overwrite or another --name"
         )
 
 

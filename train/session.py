@@ -25,6 +25,7 @@ from train.models.build import build_model
 from train.models.network import SegmentationNetwork
 from train.models.tap_shapes import TapShape, TapShapes, tap_shapes
 from train.models.taps import Tap
+from train.models.weights_digest import weights_digest
 from train.optimizer import build_average, build_optimizer
 from train.precision import Precision, choose_device
 from train.resumption import Resumption, resume
@@ -160,7 +161,7 @@ def open_session(config: RunConfig) -> Session:
 
     run = RunDirectory(config.out / config.name)
     if processes.is_first() and not config.profile:
-        open_run(config)
+        open_run(config, None if teacher is None else weights_digest(teacher))
     processes.wait()
     state = _first_state(config, model, losses, precision)
     memory_format = torch.channels_last if config.loop.channels_last else torch.contiguous_format

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from train.durable import atomic_path
-from train.run_directory import RunDirectory
+from train.errors import UserError
+from train.run_directory import RunDirectory, open_run
 
 
 @pytest.fixture
@@ -79,4 +80,17 @@ def test_environment_and_config_are_written_beside_the_checkpoints(student_run: 
     assert environment["seed"] == 0
     assert environment["versions"]["torch"] == torch.__version__.split("+")[0]
     assert {"git_commit", "python", "platform", "device"} <= environment.keys()
+    assert len(environment["teacher"]) == 12
     assert RunDirectory(student_run).config().name == "student"
+
+
+def test_a_run_whose_teacher_was_trained_again_is_not_gone_on_with(student_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(student_run, tmp_path / "run", symlinks=True)
+    taught_by = json.loads((student_run / "env.json").read_text(encoding="utf-8"))["teacher"]
+    config = RunDirectory(tmp_path / "run").config()
+    config = config.model_copy(update={"out": tmp_path, "name": "run", "resume": True})
+    open_run(config, taught_by)
+    with pytest.raises(UserError, match=r"the teacher has other weights .*, now 0123456789ab"):
+        open_run(config, "0123456789ab")
+    (tmp_path / "run" / "env.json").write_text("{}", encoding="utf-8")  # of before this was written down
+    open_run(config, taught_by)

@@ -1,7 +1,9 @@
 """From the folders of a comparison to what it has found."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from train.compare.arm_schedule import ArmSchedule
 from train.compare.arms import ArmConfig, longer
@@ -14,8 +16,17 @@ from train.compare.plan import Plan
 from train.compare.results import Arm, Dimension, Results, RunScores, Student
 from train.compare.schedule import Schedule
 from train.compare.scoring import score_run
-from train.compare.shortfalls import chosen_on, different_devices, later, left_out, missing, of_teachers, uncontrolled
-from train.compare.teacher import describe_teacher
+from train.compare.shortfalls import (
+    chosen_on,
+    different_devices,
+    later,
+    left_out,
+    missing,
+    of_teachers,
+    other_teachers,
+    uncontrolled,
+)
+from train.compare.teacher import describe_teacher, taught_by_others
 from train.errors import UserError
 from train.models.build import build_model, cost
 from train.progress import progress
@@ -35,19 +46,17 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
     schedule.check()
     is_finished = not any(True for _ in schedule.open())
     found = _all(schedule)
-    based = {one.arm.student for one in found if one.arm.kind == "baseline" and one.finished}
-    if not based:
-        reason = "no training of it ended well" if is_finished else "run the same command again to go on"
-        raise UserError(f"{config.root}: there is no baseline to compare with: {reason}")
+    based = _with_a_baseline(config, found, is_finished)
     shown = [one for one in found if one.arm.student in based and one.finished]
     folders = [job.root for one in shown for job in one.finished]
     testing = config.test_split if is_finished else ""
-    names = [str(folder.relative_to(config.root)) for folder in folders]
-    late = trained_later(config.root, testing, names) if testing else []
+    late = trained_later(config.root, testing, _names(config, folders)) if testing else []
     arms = [_arm(one, testing) for one in progress(shown, "scores", len(shown))]
     base = schedule.arms[0].arm.base
     val_set = open_split(base, base.data.val_split)
     environment = environment_of(folders)
+    teacher = describe_teacher([one.arm for one in schedule.arms])
+    strangers = taught_by_others(folders, teacher["digest"]) if teacher else []
     return Results(
         name=config.name,
         command=shlex.join(["python", "-m", "train.compare", *arguments]),
@@ -57,23 +66,42 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
         classes=val_set.classes,
         students=[_student(config, name, len(val_set.classes), arms) for name in config.students if name in based],
         arms=arms,
-        teacher=describe_teacher([one.arm for one in schedule.arms]),
+        teacher=teacher,
         dimensions=_dimensions(config),
         seeds=plan.seeds,
         block=config.block,
         notes=[
             *plan.notes,
-            *chosen_on(config),
-            *uncontrolled(config),
-            *of_teachers([one.arm for one in schedule.arms]),
-            *left_out([name for name in config.students if name not in based]),
-            *(note for one in found if one.arm.student in based for note in one.missing),
+            *_shortfalls(config, schedule, found, based),
+            *other_teachers(_names(config, strangers), teacher["title"] if teacher else ""),
             *later(late),
             *different_devices(environment["device"]),
         ],
         config=config.model_dump(mode="json", exclude_unset=True),
         environment=environment,
     )
+
+
+def _with_a_baseline(config: CompareConfig, found: list["_Found"], is_finished: bool) -> set[str]:
+    based = {one.arm.student for one in found if one.arm.kind == "baseline" and one.finished}
+    if not based:
+        reason = "no training of it ended well" if is_finished else "run the same command again to go on"
+        raise UserError(f"{config.root}: there is no baseline to compare with: {reason}")
+    return based
+
+
+def _shortfalls(config: CompareConfig, schedule: Schedule, found: list["_Found"], based: set[str]) -> list[str]:
+    return [
+        *chosen_on(config),
+        *uncontrolled(config),
+        *of_teachers([one.arm for one in schedule.arms]),
+        *left_out([name for name in config.students if name not in based]),
+        *(note for one in found if one.arm.student in based for note in one.missing),
+    ]
+
+
+def _names(config: CompareConfig, folders: Sequence[Path]) -> list[str]:
+    return [str(folder.relative_to(config.root)) for folder in folders]
 
 
 def _all(schedule: Schedule) -> list["_Found"]:

@@ -7,9 +7,9 @@ from typing import Any
 
 
 def environment_of(runs: Sequence[Path]) -> dict[str, Any]:
-    """Of the ``env.json`` of all runs; where they differ, a list. Seeds are left out."""
+    """Of the ``env.json`` of all runs; where they differ, a list. What is meant to differ is left out."""
     found = [json.loads((run / "env.json").read_text(encoding="utf-8")) for run in runs]
-    return {key: _together([one.get(key) for one in found]) for key in found[0] if key != "seed"}
+    return {key: _together([one.get(key) for one in found]) for key in found[0] if key not in ("seed", "teacher")}
 
 
 def _together(values: list[Any]) -> Any:

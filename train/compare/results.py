@@ -120,7 +120,8 @@ class Results:
     arms: list[Arm]
     """The baseline of each student before its methods."""
     teacher: dict[str, Any] | None
-    """``title``, ``miou`` on the val split, ``parameters`` (None for one that cannot be counted); None: no teacher."""
+    """``title``, ``digest`` of its weights, ``miou`` on the val split, ``parameters`` (None for one that cannot be
+    counted); None: no teacher."""
     dimensions: list[Dimension]
     seeds: list[int]
     block: int

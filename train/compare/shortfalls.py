@@ -36,6 +36,12 @@ def of_teachers(arms: list[ArmConfig]) -> list[str]:
     return said
 
 
+def other_teachers(runs: list[str], title: str) -> list[str]:
+    """Runs whose teacher was trained again after them, under its name."""
+    said = f"{title} has other weights now than when it taught these: {', '.join(runs)}."
+    return [said] if runs else []
+
+
 def missing(name: str, tuned: ArmSchedule, finals: list[Job]) -> list[str]:
     """Seeds that an arm lacks.
 

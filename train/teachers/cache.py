@@ -15,6 +15,7 @@ from train.durable import writing
 from train.errors import UserError
 from train.models.network import SegmentationNetwork
 from train.models.taps import Tap, Taps
+from train.models.weights_digest import feed_weights
 from train.teachers.cache_settings import CacheSettings
 from train.teachers.contract import TeacherSettings
 from train.teachers.packing import pack, unpack
@@ -128,9 +129,7 @@ def open_cache(
         "version": _VERSION,
     }
     digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=8)
-    for name, value in network.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    feed_weights(digest, network)
     folder = settings.folder / digest.hexdigest()
     with writing(folder, _ADVICE):
         folder.mkdir(parents=True, exist_ok=True)

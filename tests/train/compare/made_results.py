@@ -43,7 +43,12 @@ def made_results(
         classes=names,
         students=sizes,
         arms=arms,
-        teacher={"title": "FPN on efficientnet_lite2", "miou": 0.7312, "parameters": 6_420_000},
+        teacher={
+            "title": "FPN on efficientnet_lite2",
+            "digest": "8d2f0c41a7be",
+            "miou": 0.7312,
+            "parameters": 6_420_000,
+        },
         dimensions=[Dimension("optimizer.lr", list(gains), "0.001 … 0.01, logarithmic")],
         seeds=list(seeds),
         block=4,

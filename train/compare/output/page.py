@@ -46,6 +46,8 @@ def _cards(findings: Findings) -> list[Card]:
         best = found.best
         baseline = found.baseline.method
         note = f"{best.method} against {baseline}: {gain(best.val.against.get(baseline))}"
+        if found.longer is not None and found.longer is not best:
+            note += f"; {found.longer.method}: {points(found.longer.val.miou.mean)}"
         cards.append(Card(f"{found.student.name}, mIoU", points(best.val.miou.mean), note))
     teacher = findings.results.teacher
     if teacher:

@@ -53,10 +53,14 @@ def environment(results: Results) -> Table:
         "size of an image": f"{height} × {width}",
         "seeds": ", ".join(map(str, results.seeds)),
         "neighbouring images drawn together": results.block,
-        "teacher": results.teacher["title"] if results.teacher else NOTHING,
+        "teacher": _teacher(results.teacher),
         **flat_config(results.environment),
     }
     return Table("Environment", ["", "value"], [[name, str(value)] for name, value in values.items()])
+
+
+def _teacher(teacher: dict[str, Any] | None) -> str:
+    return NOTHING if teacher is None else f"{teacher['title']}, weights {teacher['digest']}"
 
 
 def _searching(dimension: Dimension, methods: set[str]) -> str:

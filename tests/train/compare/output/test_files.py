@@ -100,6 +100,7 @@ def test_the_page_has_all_in_itself_and_everything_escaped(written: Written) -> 
     assert len(page.images) == 1 + 2 * 3
     words = [ODD, "<script>alert(1)</script>", "no difference shown (", "one in twenty"]
     words += ["2 of 4 methods beat the tuned baseline", "tiny/cwd/trial-01", written.results.command, "torch"]
+    words += ["; baseline-longer: 6", "weights 8d2f0c41a7be"]
     for text in words:
         assert text.lower() in page.text.lower()
 
