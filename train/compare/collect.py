@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from train.compare.arm_schedule import ArmSchedule
 from train.compare.arms import ArmConfig, longer
@@ -26,7 +27,7 @@ from train.compare.shortfalls import (
     other_teachers,
     uncontrolled,
 )
-from train.compare.teacher import describe_teacher, taught_by_others
+from train.compare.teacher import describe_teacher, first_taught, taught_by_others
 from train.errors import UserError
 from train.models.build import build_model, cost
 from train.progress import progress
@@ -46,8 +47,7 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
     schedule.check()
     is_finished = not any(True for _ in schedule.open())
     found = _all(schedule)
-    based = _with_a_baseline(config, found, is_finished)
-    shown = [one for one in found if one.arm.student in based and one.finished]
+    shown = _with_a_baseline(config, found, is_finished)
     folders = [job.root for one in shown for job in one.finished]
     testing = config.test_split if is_finished else ""
     late = trained_later(config.root, testing, _names(config, folders)) if testing else []
@@ -56,7 +56,7 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
     val_set = open_split(base, base.data.val_split)
     environment = environment_of(folders)
     teacher = describe_teacher([one.arm for one in schedule.arms])
-    strangers = taught_by_others(folders, teacher["digest"]) if teacher else []
+    shortfalls = _shortfalls(config, schedule, found, shown, teacher)
     return Results(
         name=config.name,
         command=shlex.join(["python", "-m", "train.compare", *arguments]),
@@ -64,40 +64,58 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
         val_images=len(val_set),
         size=base.data.size,
         classes=val_set.classes,
-        students=[_student(config, name, len(val_set.classes), arms) for name in config.students if name in based],
+        students=[_student(config, name, len(val_set.classes), arms) for name in _students(config, shown)],
         arms=arms,
         teacher=teacher,
         dimensions=_dimensions(config),
         seeds=plan.seeds,
         block=config.block,
-        notes=[
-            *plan.notes,
-            *_shortfalls(config, schedule, found, based),
-            *other_teachers(_names(config, strangers), teacher["title"] if teacher else ""),
-            *later(late),
-            *different_devices(environment["device"]),
-        ],
+        notes=[*plan.notes, *shortfalls, *later(late), *different_devices(environment["device"])],
         config=config.model_dump(mode="json", exclude_unset=True),
         environment=environment,
     )
 
 
-def _with_a_baseline(config: CompareConfig, found: list["_Found"], is_finished: bool) -> set[str]:
+def _with_a_baseline(config: CompareConfig, found: list["_Found"], is_finished: bool) -> list["_Found"]:
     based = {one.arm.student for one in found if one.arm.kind == "baseline" and one.finished}
     if not based:
         reason = "no training of it ended well" if is_finished else "run the same command again to go on"
         raise UserError(f"{config.root}: there is no baseline to compare with: {reason}")
-    return based
+    return [one for one in found if one.arm.student in based and one.finished]
 
 
-def _shortfalls(config: CompareConfig, schedule: Schedule, found: list["_Found"], based: set[str]) -> list[str]:
+def _students(config: CompareConfig, shown: list["_Found"]) -> list[str]:
+    based = {one.arm.student for one in shown}
+    return [name for name in config.students if name in based]
+
+
+def _shortfalls(
+    config: CompareConfig,
+    schedule: Schedule,
+    found: list["_Found"],
+    shown: list["_Found"],
+    teacher: dict[str, Any] | None,
+) -> list[str]:
+    based = _students(config, shown)
     return [
         *chosen_on(config),
         *uncontrolled(config),
         *of_teachers([one.arm for one in schedule.arms]),
         *left_out([name for name in config.students if name not in based]),
         *(note for one in found if one.arm.student in based for note in one.missing),
+        *_strangers(config, schedule, shown, teacher),
     ]
+
+
+def _strangers(
+    config: CompareConfig, schedule: Schedule, shown: list["_Found"], teacher: dict[str, Any] | None
+) -> list[str]:
+    taught = first_taught([one.arm for one in schedule.arms])
+    if taught is None or teacher is None:
+        return []
+    alike = [one for one in shown if one.arm.base.teacher == taught.base.teacher]
+    runs = taught_by_others([job.root for one in alike for job in one.finished], teacher["digest"])
+    return other_teachers(_names(config, runs), teacher["title"])
 
 
 def _names(config: CompareConfig, folders: Sequence[Path]) -> list[str]:

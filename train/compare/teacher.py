@@ -21,9 +21,14 @@ from train.teachers.loading import load_teacher
 _FILE = "teacher.json"
 
 
+def first_taught(arms: list[ArmConfig]) -> ArmConfig | None:
+    """The arm whose teacher stands for all in the tables; None: none has one."""
+    return next((arm for arm in arms if arm.base.teacher is not None), None)
+
+
 def describe_teacher(arms: list[ArmConfig]) -> dict[str, Any] | None:
-    """Of the first arm that has one; None: none has. It is looked at once, as long as its weights stay the same."""
-    taught = next((arm for arm in arms if arm.base.teacher is not None), None)
+    """The first; None: none has one. It is looked at once, as long as its weights stay the same."""
+    taught = first_taught(arms)
     if taught is None:
         return None
     path = taught.comparison.root / _FILE

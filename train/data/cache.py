@@ -1,5 +1,6 @@
 """Decoded images and labels of a split in one file, so that no later run decodes them again."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -81,10 +82,21 @@ def cached(dataset: Dataset, spec: DatasetSpec, split: str, folder: Path, worker
     if not (target / "index.json").is_file():
         with writing(target, "make room, choose another folder with --data.cache, or train without"):
             folder.mkdir(parents=True, exist_ok=True)
-            with file_lock(folder / f".{target.name}.lock", math.inf):
+            with _alone(target):
                 if not (target / "index.json").is_file():
                     _fill(target, dataset, workers)
     return CachedDataset(dataset, target)
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Wait until no other process fills it, and say so."""
+    lock = target.with_name(f".{target.name}.lock")
+    with contextlib.ExitStack() as held:
+        if not held.enter_context(file_lock(lock)):
+            print(f"cache: {target}: another training fills it, waiting for that", flush=True)
+            held.enter_context(file_lock(lock, math.inf))
+        yield
 
 
 def _fill(target: Path, dataset: Dataset, workers: int) -> None:

@@ -1,12 +1,13 @@
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.train.compare.tiny import tiny_config
+from tests.train.compare.tiny import tiny, tiny_config
 from train.compare.arms import open_arms
 from train.compare.collect import collect
 from train.compare.config import CompareConfig
@@ -72,6 +73,26 @@ def test_a_failed_run_is_no_score(tmp_path: Path) -> None:
     assert [run.seed for run in found.arms[0].runs] == [1]
     assert any(note.startswith("There is no test split: scores are of val") for note in found.notes)
     assert found.notes[-1] == "small by baseline: 1 of 2 seeds are there: the losses of 1 were no longer finite."
+
+
+def test_a_teacher_that_was_trained_again_is_said_and_another_method_s_teacher_is_not(tmp_path: Path) -> None:
+    alone = trained(tiny_config(tmp_path, **ALONE))
+    for name, seed in (("one", 1), ("other", 2)):
+        shutil.copytree(alone.root / f"small/baseline/seed-{seed}", tmp_path / name, symlinks=True)
+    losses = [{"name": "cross_entropy"}, {"name": "kd"}]
+    methods = {
+        "baseline": {},
+        "kd": {"config": {"losses": losses}},
+        "kd2": {"config": {"losses": losses, "teacher": {"run": str(tmp_path / "other")}}},
+    }
+    recipe = tiny(tmp_path)["recipe"] | {"teacher": {"run": str(tmp_path / "one")}}
+    changes = ALONE | {"name": "taught", "recipe": recipe, "methods": methods, "seeds": [1]}
+    config = trained(tiny_config(tmp_path, **changes))
+    said = "has other weights now than when it taught these: small/kd/seed-1."
+    assert not any("other weights" in note for note in collected(config).notes)
+    shutil.rmtree(tmp_path / "one")
+    shutil.copytree(tmp_path / "other", tmp_path / "one", symlinks=True)
+    assert [note for note in collected(config).notes if "other weights" in note] == [f"{tmp_path / 'one'} {said}"]
 
 
 def test_runs_of_different_machines_are_not_taken_for_alike(tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def test_a_broken_sample_stays_broken(new_folder: Path, tmp_path: Path) -> None:
     assert packed[0].name == "0"
 
 
-def test_two_that_begin_together_fill_it_once(new_folder: Path, tmp_path: Path) -> None:
+def test_two_that_begin_together_fill_it_once(
+    new_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The second one begins while the first is in the middle of it."""
     config = DataConfig.model_validate({"layout": "folder", "root": new_folder})
     one, other = open_dataset(config, "train"), open_dataset(config, "train")
@@ -98,6 +100,7 @@ def test_two_that_begin_together_fill_it_once(new_folder: Path, tmp_path: Path) 
         first = decode(one, begin_second)
         assert np.array_equal(first[1].image, second[0].result()[1].image)
     assert decoded == ["0", "1"]
+    assert capsys.readouterr().out.count("another training fills it") == 1
 
 
 class _Watched:
