@@ -34,7 +34,7 @@ results-small: install
 	$(BIN)/python -m train.distill configs/streets/teacher.yaml --resume
 	$(BIN)/python -m train.compare configs/compare/streets.yaml
 
-# The whole table on CamVid, as far as MINUTES allow; again, it goes on. Wants a GPU.
+# The whole table on CamVid, as far as MINUTES allow once its teacher is trained; again, it goes on. Wants a GPU.
 CAMVID ?= data/camvid
 MINUTES ?= 480
 results-gpu: install

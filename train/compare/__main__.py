@@ -25,7 +25,7 @@ def main() -> None:
     config = load_config(CompareConfig, "python -m train.compare", arguments)
     until = began + budget_s(config)
     arms = open_arms(config)
-    if config.tables:
+    if config.tables and config.train:
         rehearse(arms)
     plan = make_plan(config, arms, until)
     if plan.seconds is not None:
@@ -34,9 +34,7 @@ def main() -> None:
         print(note, flush=True)
     schedule = Schedule(arms, plan)
     schedule.check()
-    with further_processes(config, arguments) as look:
-        finished = work(config, schedule, until, look)
-    if not finished:
+    if config.train and not _train(config, arguments, schedule, until):
         print("the budget is used up: run the same command again to go on; what is there is shown")
     if config.tables:
         findings = find(collect(config, schedule, plan, arguments))
@@ -46,6 +44,12 @@ def main() -> None:
             print(line)
         if config.merge is not None:
             merge(config.merge, config.name, (config.root / "section.md").read_text(encoding="utf-8"))
+
+
+def _train(config: CompareConfig, arguments: list[str], schedule: Schedule, until: float) -> bool:
+    """All that is missing; False: the time is over before."""
+    with further_processes(config, arguments) as look:
+        return work(config, schedule, until, look)
 
 
 if __name__ == "__main__":

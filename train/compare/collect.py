@@ -79,7 +79,7 @@ def collect(config: CompareConfig, schedule: Schedule, plan: Plan, arguments: li
 def _with_a_baseline(config: CompareConfig, found: list["_Found"], is_finished: bool) -> list["_Found"]:
     based = {one.arm.student for one in found if one.arm.kind == "baseline" and one.finished}
     if not based:
-        reason = "no training of it ended well" if is_finished else "run the same command again to go on"
+        reason = "no training of it ended well" if is_finished else "train it first, without --no-train"
         raise UserError(f"{config.root}: there is no baseline to compare with: {reason}")
     return [one for one in found if one.arm.student in based and one.finished]
 

@@ -94,6 +94,9 @@ class CompareConfig(BaseModel):
         default=1, gt=0, description="neighbouring images of the val split that are drawn together; a second of a clip"
     )
     processes: int = Field(default=1, gt=0, description="trainings that run side by side on this machine")
+    train: bool = Field(
+        default=True, description="train what is missing; off: score and show what is there, while others train, too"
+    )
     tables: bool = Field(
         default=True, description="score and write tables at the end; off on further machines, which only train"
     )

@@ -41,7 +41,7 @@ def trained(config: CompareConfig) -> CompareConfig:
 
 def test_what_is_there_is_shown_and_what_is_not_is_said(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, **ALONE, students=TWO, test_split="test")
-    with pytest.raises(UserError, match="no baseline to compare with: run the same command again to go on"):
+    with pytest.raises(UserError, match="no baseline to compare with: train it first"):
         collected(config)
     next(opened(config).open()).train()
     found = collected(config)

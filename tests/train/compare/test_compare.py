@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,23 @@ def test_one_command_ends_in_tables_and_again_in_the_same(tmp_path: Path, cli: A
     assert "With 2 seeds a difference can be shown where it is above about 9.0 times" in table
     assert "<!-- compare: tiny -->" in (tmp_path / "RESULTS.md").read_text()
     assert (root / "report.html").stat().st_size > 10_000
+    shutil.rmtree(root / "small/upright/seed-2")
+    shown = cli(compare.main, [*arguments, "--no-train"])
+    assert shown.code == 0
+    assert not (root / "small/upright/seed-2").exists()
+    assert len(scores(tmp_path)["upright"]) == 1
     again = cli(compare.main, arguments)
     assert again.code == 0
-    assert "to step" not in again.out
+    assert again.out.count("to step") == 1
     assert scores(tmp_path) == found
     assert (root / "table.md").read_text() == table
 
 
 def test_a_test_split_is_scored_when_all_is_trained_and_what_is_left_out_is_said(tmp_path: Path, cli: Any) -> None:
     arguments = written(tmp_path, tuning={"trials": 1}, seeds=[1], longer=0, test_split="test")
+    nothing = cli(compare.main, [*arguments, "--no-train"])
+    assert nothing.code == 2
+    assert "there is no baseline to compare with: train it first" in nothing.err
     assert cli(compare.main, arguments).code == 0
     results = json.loads((tmp_path / "runs/tiny/results.json").read_text())
     assert {arm["method"]: len(arm["tested"]) for arm in results["arms"]} == {"baseline": 1, "upright": 1}
